@@ -1,0 +1,1 @@
+"""One LightningDataModule per modality: its preprocessing and augmentation defaults, each with its source."""

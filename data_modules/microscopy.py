@@ -1,0 +1,62 @@
+"""Light and fluorescence microscopy."""
+
+from typing import Any
+
+from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.preprocess.bright_foreground import BrightForeground
+from lit_medseg.preprocess.eight_bit import EightBit
+from lit_medseg.preprocess.percentile_rescale import PercentileRescale
+from lit_medseg.preprocess.standardize import Standardize
+from lit_medseg.preprocess.step import Step
+from lit_medseg.preprocess.to_rgb import ToRGB
+
+
+class MicroscopyDataModule(CaseDataModule):
+    """Cells and tissue: gray and stained images mixed, no up or down, exposure without a unit.
+
+    Sources: Caicedo et al. 2019, doi:10.1038/s41592-019-0612-7 (nuclei across experiments); Tellez et al. 2019,
+    doi:10.1016/j.media.2019.101544 (stain variation); Isensee et al. 2021, doi:10.1038/s41592-020-01008-z (ranges).
+    """
+
+    def default_preprocess(self) -> list[Step]:
+        """Give the steps.
+
+        ToRGB: experiments mix gray fluorescence and colour stains (Caicedo 2019), and a network takes one kind.
+        BrightForeground: bright-field images are inverted, so that nuclei are bright everywhere (Caicedo 2019).
+        PercentileRescale: exposure and gain differ between microscopes and carry no unit (Isensee 2021).
+        EightBit: pictures keep eight bits, which quarters the cache.
+        """
+        return [ToRGB(), BrightForeground(), PercentileRescale(), EightBit()]
+
+    def default_normalize(self) -> Step:
+        """Zero mean and unit deviation over the training cases (Isensee 2021)."""
+        return Standardize()
+
+    def default_augmentation(self) -> list[dict[str, Any]]:
+        """Give the transforms.
+
+        D4: a slide has no up, down, left or right: all eight flips and quarter turns (Tellez 2019).
+        Affine: magnification 0.7 to 1.4 as nnU-Net's scaling, any small angle (Isensee 2021).
+        ElasticTransform: tissue deforms when it is cut and mounted (Tellez 2019).
+        RandomBrightnessContrast: exposure; ranges of nnU-Net, 0.7 to 1.3 (Isensee 2021).
+        HueSaturationValue: stains differ between laboratories, light variation (Tellez 2019); gray stays nearly gray.
+        GaussianBlur, GaussNoise: focus and camera; each in a fifth of the samples or fewer (Isensee 2021).
+        """
+        return [
+            {"class_path": "albumentations.D4", "init_args": {"p": 1.0}},
+            {
+                "class_path": "albumentations.Affine",
+                "init_args": {"scale": [0.7, 1.4], "rotate": [-45, 45], "border_mode": 4, "p": 0.3},
+            },
+            {"class_path": "albumentations.ElasticTransform", "init_args": {"alpha": 30, "sigma": 6, "p": 0.1}},
+            {
+                "class_path": "albumentations.RandomBrightnessContrast",
+                "init_args": {"brightness_limit": 0.3, "contrast_limit": 0.3, "p": 0.3},
+            },
+            {
+                "class_path": "albumentations.HueSaturationValue",
+                "init_args": {"hue_shift_limit": 10, "sat_shift_limit": 20, "val_shift_limit": 10, "p": 0.2},
+            },
+            {"class_path": "albumentations.GaussianBlur", "init_args": {"sigma_limit": [0.5, 1.0], "p": 0.1}},
+            {"class_path": "albumentations.GaussNoise", "init_args": {"std_range": [0.02, 0.1], "p": 0.1}},
+        ]

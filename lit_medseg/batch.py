@@ -1,0 +1,26 @@
+"""The one contract of keys, shapes and dtypes between data and tasks."""
+
+from typing import Any, TypedDict
+
+from torch import Tensor
+
+
+class Batch(TypedDict, total=False):
+    """What a collated batch holds; S is (H, W) or (D, H, W).
+
+    Training batches have `image`, `case_id` and `mask` or `label`. Evaluation batches also have `patient_id`, `trace`
+    and, for segmentation, `reference`; a batch to predict on has neither mask nor label.
+    """
+
+    image: Tensor
+    """`(B, C, *S)` float32, normalised."""
+    mask: Tensor
+    """`(B, *S)` int64 class codes; overlapping classes `(B, K, *S)` int64 of 0 and 1."""
+    label: Tensor
+    """`(B,)` int64 class code; overlapping classes `(B, K)` int64 of 0 and 1."""
+    case_id: list[str]
+    patient_id: list[str]
+    trace: list[Any]
+    """One `preprocess.trace.CaseTrace` a case: the way back to the native grid."""
+    reference: list[Tensor]
+    """One mask a case on its native grid, int64 `(*S)` or `(K, *S)`."""

@@ -1,0 +1,1 @@
+"""Which cases exist: sources, the checked manifest, splits."""

@@ -1,0 +1,70 @@
+"""Reading all cases of a data set, in threads."""
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from lit_medseg.catalogue.case import Case
+from lit_medseg.catalogue.classes import Classes
+from lit_medseg.catalogue.entry import Entry
+from lit_medseg.catalogue.scan_case import scan_case
+
+MOST_THREADS = 16
+QUIET_S = 1.0
+
+
+def scan(
+    folder: Path, cases: Sequence[Case], classes: Classes | None, progress: bool = True
+) -> tuple[list[Entry], list[str]]:
+    """Read every case, and collect every fault of every case.
+
+    Args:
+        folder: The folder that the cases' references start from.
+        cases: The cases.
+        classes: The declared classes; None leaves the truth unread.
+        progress: Show a bar on standard error, if that is a terminal and the scan takes longer than a second.
+
+    Returns:
+        The entries of the sound cases and the faults of the others, both in the order of the cases.
+    """
+    entries: list[Entry] = []
+    faults: list[str] = []
+    # Threads are enough: decoding and hashing release the interpreter's lock.
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+        # Dicts of cases are small, the pixels of a case are dropped in its thread.
+        futures = [pool.submit(scan_case, folder, case, classes) for case in cases]
+        try:
+            for entry, case_faults in _with_bar(futures, progress and sys.stderr.isatty()):
+                entries += [] if entry is None else [entry]
+                faults += case_faults
+        except BaseException:
+            # Ctrl-C must not wait for the rest of a large data set.
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return entries, faults
+
+
+def _with_bar(
+    futures: Sequence[Future[tuple[Entry | None, list[str]]]], show: bool
+) -> Iterator[tuple[Entry | None, list[str]]]:
+    """Give the results in order, with a bar once the quiet time is over."""
+    started = time.monotonic()
+    bar: Progress | None = None
+    try:
+        for done, future in enumerate(futures):
+            if show and bar is None and time.monotonic() - started > QUIET_S:
+                bar = Progress(console=Console(stderr=True), transient=True)
+                bar.add_task("Reading cases", total=len(futures), completed=done)
+                bar.start()
+            yield future.result()
+            if bar is not None:
+                bar.advance(bar.task_ids[0])
+    finally:
+        if bar is not None:
+            bar.stop()

@@ -1,0 +1,53 @@
+"""DDP whose evaluation needs no collective, and whose failing ranks end the others."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast, override
+
+from lightning.fabric.plugins import ClusterEnvironment
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.types import STEP_OUTPUT
+
+from lit_medseg.cluster.rank_launcher import RankLauncher
+
+
+class ExactDDP(DDPStrategy):
+    """Lightning's DDP with two differences.
+
+    Validation during `fit` calls the task itself and not DDP's forward, which would broadcast the buffers once a batch and
+    hang where ranks have different numbers of batches; the task brings the buffers together once, before. And the ranks are
+    started by `RankLauncher`.
+    """
+
+    def __init__(self, find_unused_parameters: bool = False, static_graph: bool = False, timeout_s: float = 1800.0) -> None:
+        """Set up.
+
+        Args:
+            find_unused_parameters: Let parameters of the network stay without gradient (frozen parts need no such thing).
+            static_graph: Promise that every step uses the same parameters, which lets DDP order its messages once.
+            timeout_s: How long a rank waits for the others in a collective.
+
+        The command that builds the Trainer sets `on_rank_failure`, which is told of a rank that fails, and `command`,
+        which starts another rank (None: the command of this process).
+        """
+        super().__init__(
+            find_unused_parameters=find_unused_parameters, static_graph=static_graph, timeout=timedelta(seconds=timeout_s)
+        )
+        self.on_rank_failure: Callable[[str], None] | None = None
+        self.command: list[str] | None = None
+
+    @override
+    def _configure_launcher(self) -> None:
+        environment = cast(ClusterEnvironment, self.cluster_environment)
+        self._launcher = RankLauncher(
+            environment, self.num_processes, self.num_nodes, self._rank_failed, lambda: self.command
+        )
+
+    def _rank_failed(self, text: str) -> None:
+        if self.on_rank_failure is not None:
+            self.on_rank_failure(text)
+
+    @override
+    def validation_step(self, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
+        with self.precision_plugin.val_step_context():
+            return self.lightning_module.validation_step(*args, **kwargs)  # type: ignore[union-attr]

@@ -1,0 +1,93 @@
+"""The Trainer of one command, with what every run of ours needs."""
+
+import sys
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
+from lightning.pytorch.strategies import DDPStrategy
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from lit_medseg.cluster.atomic_checkpoint_io import AtomicCheckpointIO
+from lit_medseg.cluster.exact_ddp import ExactDDP
+from lit_medseg.cluster.terminate import TerminateLikeInterrupt
+from lit_medseg.commands.experiment_cli import ExperimentCLI
+from lit_medseg.commands.find_checkpoint import BEST
+from lit_medseg.commands.session import Session
+from lit_medseg.tasks.task import Task
+
+
+def build_trainer(cli: ExperimentCLI, session: Session, task: Task, validates: bool, callbacks: list[Callback]) -> Trainer:
+    """Build the Trainer.
+
+    Args:
+        cli: Parsed.
+        session: The run; its logger becomes the Trainer's.
+        task: Names the metric that chooses the best checkpoint.
+        validates: Whether there are validation cases; without them the last checkpoint is the best.
+        callbacks: What records the run.
+
+    Returns:
+        A Trainer whose DDP, where several devices are asked for, is `ExactDDP`.
+    """
+    arguments: dict[str, Any] = dict(cli.build("trainer"))
+    arguments["callbacks"] = [
+        *_listed(arguments.get("callbacks")),
+        *callbacks,
+        TerminateLikeInterrupt(),
+        *_optional(cli, task, validates),
+    ]
+    if cli.verb == "fit" and not arguments["fast_dev_run"]:
+        arguments["callbacks"].append(_checkpoints(session, task.monitor if validates else None))
+    interactive = sys.stderr.isatty() and sys.stdout.isatty()
+    if interactive and arguments.get("enable_progress_bar") is not False:
+        arguments["callbacks"].append(RichProgressBar())
+    arguments["enable_progress_bar"] = interactive and arguments.get("enable_progress_bar") is not False
+    arguments["enable_model_summary"] = bool(arguments.get("enable_model_summary")) or interactive
+    arguments["enable_checkpointing"] = cli.verb == "fit" and not arguments["fast_dev_run"]
+    arguments["logger"] = session.logger or False
+    arguments["plugins"] = [*_listed(arguments.get("plugins")), AtomicCheckpointIO()]
+    arguments["default_root_dir"] = None if session.logger is None else session.logger.log_dir
+    return Trainer(**{**arguments, "strategy": _strategy(arguments)})
+
+
+def _strategy(arguments: dict[str, Any]) -> Any:
+    """Replace Lightning's DDP by ours: also where the number of devices is found out by Lightning."""
+    keys = ("accelerator", "devices", "num_nodes", "strategy", "precision")
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    chosen = Trainer(**{key: arguments[key] for key in keys}, **quiet).strategy  # type: ignore[arg-type]
+    return ExactDDP() if type(chosen) is DDPStrategy else arguments["strategy"]
+
+
+def _optional(cli: ExperimentCLI, task: Task, validates: bool) -> list[Callback]:
+    """Give what single lines of the YAML ask for."""
+    if cli.verb != "fit":
+        return []
+    asked: list[Callback] = []
+    if cli.settings.ema_decay is not None:
+        asked.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(cli.settings.ema_decay)))
+    if cli.settings.early_stopping is not None and validates:
+        asked.append(EarlyStopping(task.monitor, patience=cli.settings.early_stopping, mode="max", check_finite=False))
+    return asked
+
+
+def _checkpoints(session: Session, monitor: str | None) -> ModelCheckpoint:
+    """Keep the best and the last checkpoint under names that do not change."""
+    folder = "checkpoints" if session.logger is None else f"{session.logger.log_dir}/checkpoints"
+    checkpoints = ModelCheckpoint(
+        dirpath=folder,
+        filename=BEST.removesuffix(".ckpt"),
+        monitor=monitor,
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+        auto_insert_metric_name=False,
+    )
+    checkpoints.CHECKPOINT_NAME_LAST = "last"
+    return checkpoints
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list) else [value]

@@ -1,0 +1,153 @@
+"""The command line of fit, validate, test and predict, parsed and not yet built."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, override
+
+import yaml
+from jsonargparse import ArgumentError, Namespace
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+
+from lit_medseg.commands.parse_faults import parse_fault
+from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.tasks.task import Task
+
+_NOT_HASHED = (
+    "config", "ckpt_path", "run", "tracking", "runs_dir", "return_predictions", "verbose", "weights_only", "experiment", "output",
+    "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.logger", "trainer.callbacks",
+    "trainer.enable_progress_bar", "trainer.enable_model_summary", "trainer.default_root_dir", "trainer.log_every_n_steps",
+    "trainer.profiler", "trainer.plugins", "trainer.fast_dev_run", "trainer.inference_mode",
+    "data.init_args.loading.workers", "data.init_args.loading.prefetch", "data.init_args.preparation.cache_dir",
+    "data.init_args.source.init_args.root", "data.init_args.predict_cases",
+)  # fmt: skip
+"""Keys that say where and on what a run happens, not what it computes: they do not name the run."""
+
+_VERBS = ("fit", "validate", "test", "predict")
+
+
+class ExperimentCLI(LightningCLI):
+    """LightningCLI that stops after parsing: data, task and trainer are built one after the other, each from the last.
+
+    Attributes:
+        verb: `fit`, `validate`, `test` or `predict`.
+        settings: The verb's configuration, defaults included.
+        given: What the user wrote, without defaults, as a plain dictionary.
+    """
+
+    def __init__(self, args: list[str]) -> None:
+        """Parse.
+
+        Args:
+            args: The verb and its arguments.
+
+        Raises:
+            ConfigError: A key or value cannot be used.
+        """
+        faults_raise: dict[str, Any] = {"exit_on_error": False}
+        super().__init__(
+            Task,
+            CaseDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=None,
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            parser_kwargs={**faults_raise, **{verb: dict(faults_raise) for verb in _VERBS}},
+            trainer_defaults={"num_sanity_val_steps": 0, "use_distributed_sampler": False, "log_every_n_steps": 10},
+            args=args,
+        )
+
+    @property
+    def verb(self) -> str:
+        """The verb."""
+        return str(self.config.subcommand)
+
+    @property
+    def settings(self) -> Namespace:
+        """The verb's configuration, defaults included; changed in place as the data fill it."""
+        return self.config[self.verb]
+
+    @override
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument("--experiment", type=str | None, default=None, help="Name of the experiment; default: the YAML's file name.")
+        parser.add_argument("--run", type=str | None, default=None, help="Name of the run; default: made from the YAML's content.")
+        parser.add_argument("--runs_dir", type=str, default="runs", help="Folder of all run folders.")
+        parser.add_argument("--tracking", type=str | None, default=None, help="MLflow address; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")
+        parser.add_argument("--ema_decay", type=float | None, default=None, help="Average the weights exponentially with this decay (e.g. 0.999); the average is evaluated and saved.")
+        parser.add_argument("--early_stopping", type=int | None, default=None, help="Stop after this many validations without improvement.")
+        parser.add_argument("--overlay_every", type=int, default=10, help="Epochs between two sheets of validation overlays.")
+        parser.add_argument("--output", type=str | None, default=None, help="predict: folder for the predictions; default: the run's folder.")
+
+    @override
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        try:
+            self.config = parser.parse_args(args)
+            given = parser.parse_args(args, defaults=False)
+        except ArgumentError as error:
+            known = [action.dest for action in self._parser(str(args[0]))._actions]  # type: ignore[index]  # a list, see __init__
+            raise parse_fault(str(error), known) from error
+        verb = given.subcommand
+        self.given = _plain(given[verb])
+
+    @override
+    def _parse_ckpt_path(self) -> None:
+        """Leave the checkpoint alone: its YAML is compared with the given one later."""
+
+    @override
+    def instantiate_classes(self) -> None:
+        """Build nothing yet."""
+
+    @override
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run nothing yet."""
+
+    @property
+    def experiment(self) -> str:
+        """The experiment's name: `--experiment`, else the file name of the last YAML."""
+        files = self.settings.config or []
+        return self.settings.experiment or (Path(str(files[-1])).stem if files else "experiment")
+
+    def resolved(self) -> dict[str, Any]:
+        """Give the whole configuration as plain data: a YAML of it repeats the run."""
+        text = self._parser(self.verb).dump(self.settings, skip_none=False, skip_validation=True, format="yaml")
+        plain: dict[str, Any] = yaml.safe_load(text)
+        plain.pop("config", None)
+        return plain
+
+    def config_hash(self) -> str:
+        """Hash the configuration without where and on what it runs (`_NOT_HASHED`)."""
+        plain = self.resolved()
+        for key in _NOT_HASHED:
+            _drop(plain, key.split("."))
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+    def build(self, key: str) -> Any:
+        """Instantiate one part of the settings.
+
+        Args:
+            key: `data`, `model` or `trainer`.
+
+        Returns:
+            The instance; for `trainer` the arguments with their instances.
+        """
+        parser = self._parser(self.verb)
+        return parser.instantiate(Namespace({key: self.settings[key]}))[key]
+
+
+def _plain(value: Any) -> Any:
+    """Turn namespaces into dictionaries, all the way down."""
+    if isinstance(value, Namespace):
+        value = vars(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _drop(plain: Any, path: list[str]) -> None:
+    """Remove a nested key where it exists."""
+    for part in path[:-1]:
+        plain = plain.get(part) if isinstance(plain, dict) else None
+    if isinstance(plain, dict):
+        plain.pop(path[-1], None)

@@ -1,0 +1,51 @@
+"""What a YAML leaves to the data: the coding of the classes, and the channels of the network."""
+
+from importlib import import_module
+from typing import Any
+
+from jsonargparse import Namespace
+
+from lit_medseg.commands.experiment_cli import ExperimentCLI
+from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.networks.ports import fill_ports
+from lit_medseg.target import Target
+
+
+def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
+    """Complete the task's settings in place, so that the resolved YAML states them.
+
+    Args:
+        cli: Parsed; its `model` settings are completed.
+        data: Prepared.
+
+    Raises:
+        ConfigError: The YAML states a coding that contradicts the data's.
+    """
+    model = cli.settings.model.init_args
+    coding = _as_setting(data.target)
+    stated = model.get("target")
+    if stated is not None and _plain_target(stated) != _plain_target(coding):
+        todo = "Leave target out: it is taken from the data"
+        raise ConfigError(expected_got("model.target", "contradicts the data", _plain_target(coding), _plain_target(stated), todo))
+    model.target = coding
+    network = model.network
+    given = cli.given["model"]["init_args"]["network"].get("init_args", {})
+    filled = fill_ports(_imported(network.class_path), given, data.image_channels, data.target.channels)
+    for name, value in filled.items():
+        network.init_args[name] = value
+
+
+def _as_setting(target: Target) -> Namespace:
+    kind = type(target)
+    names = Namespace(names=tuple(target.names))
+    return Namespace(class_path=f"{kind.__module__}.{kind.__qualname__}", init_args=names)
+
+
+def _plain_target(setting: Namespace) -> str:
+    return f"{setting.class_path.rpartition('.')[2]}{list(setting.init_args.names)}"
+
+
+def _imported(class_path: str) -> Any:
+    module, _, name = class_path.rpartition(".")
+    return getattr(import_module(module), name)

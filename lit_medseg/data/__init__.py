@@ -1,0 +1,1 @@
+"""The base LightningDataModule: dataset, samplers, augmentation."""

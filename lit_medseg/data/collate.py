@@ -1,0 +1,26 @@
+"""Samples to a batch."""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+
+from lit_medseg.batch import Batch
+
+_STACKED = ("image", "mask", "label")
+
+
+def collate(samples: Sequence[dict[str, Any]]) -> Batch:
+    """Stack images, masks and labels; list the rest.
+
+    Args:
+        samples: At least one; all with the same keys, and images of one size.
+
+    Returns:
+        The batch with the keys that the samples have.
+    """
+    batch: dict[str, Any] = {}
+    for key in samples[0]:
+        values = [sample[key] for sample in samples]
+        batch[key] = torch.stack(values) if key in _STACKED else values
+    return cast("Batch", batch)

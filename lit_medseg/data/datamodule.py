@@ -1,0 +1,252 @@
+"""The base LightningDataModule: from a source in the YAML to batches."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.trainer.states import TrainerFn
+from torch.utils.data import DataLoader
+
+from lit_medseg.batch import Batch
+from lit_medseg.catalogue.hold_out import HoldOut
+from lit_medseg.catalogue.manifest import Manifest
+from lit_medseg.catalogue.source import Source
+from lit_medseg.catalogue.split import Split
+from lit_medseg.catalogue.splitter import Splitter
+from lit_medseg.catalogue.summary import DataSummary, summarise
+from lit_medseg.data.augmentation import Augmentation
+from lit_medseg.data.class_weights import class_counts, class_weights, total_count
+from lit_medseg.data.fitted_state import FittedState
+from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
+from lit_medseg.data.loading import Loading
+from lit_medseg.data.preparation import Preparation
+from lit_medseg.data.prepared import Plan, Prepared, prepare_all, prepare_cases
+from lit_medseg.data.training import Training
+from lit_medseg.data.trust import Trust
+from lit_medseg.data.truth import Truth
+from lit_medseg.errors import ConfigError
+from lit_medseg.imaging.volume import Volume
+from lit_medseg.preprocess.load_sample import load_sample
+from lit_medseg.preprocess.pipeline import Pipeline
+from lit_medseg.preprocess.step import Step
+from lit_medseg.target import Target
+
+
+class CaseDataModule(pl.LightningDataModule, ABC):
+    """Cases of one source, checked, split, preprocessed once, and handed out as `Batch`.
+
+    Children give a modality's defaults; everything else is the YAML's.
+
+    Args:
+        source: Where the cases are.
+        truth: The classes; may be left out for test and predict, where the checkpoint knows them.
+        splitter: Which cases train, validate and test; None for `HoldOut()`.
+        trust: What is known of patients, and what to do with identical images.
+        preparation: Preprocessing, normalisation and where the cache is.
+        training: Patches, augmentation and drawing of training samples.
+        loading: Sizes of batches, and worker processes.
+        predict_cases: What `predict` works on: `test`, the split's test cases, or `all` cases of the source, whose
+            truth is then neither needed nor read.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        truth: Truth = Truth(),
+        splitter: Splitter | None = None,
+        trust: Trust = Trust(),
+        preparation: Preparation = Preparation(),
+        training: Training = Training(),
+        loading: Loading = Loading(),
+        predict_cases: Literal["test", "all"] = "test",
+    ) -> None:
+        super().__init__()
+        self.source, self.truth, self.splitter, self.trust = source, truth, splitter, trust
+        self.preparation, self.training, self.loading = preparation, training, loading
+        self.predict_cases = predict_cases
+        self._adopted: FittedState | None = None
+        self._prepared: Prepared | None = None
+        self._predicted: Prepared | None = None
+
+    @abstractmethod
+    def default_preprocess(self) -> list[Step]:
+        """Give the modality's steps, for a YAML that names none."""
+
+    @abstractmethod
+    def default_normalize(self) -> Step:
+        """Give the modality's last step, for a YAML that names none."""
+
+    @abstractmethod
+    def default_augmentation(self) -> list[dict[str, Any]]:
+        """Give the modality's augmentation as `class_path` and `init_args`, for a YAML that names none."""
+
+    def prepare(self) -> None:
+        """Check, split, fit and cache the cases; nothing the second time. Any process may call it, in any order.
+
+        Raises:
+            MedSegError: Cases, split, classes or steps cannot be used.
+        """
+        if self._prepared is None:
+            self._prepared = prepare_cases(self._plan())
+
+    def adopt(self, plain: dict[str, Any]) -> None:
+        """Take over classes and fitted pipelines of a checkpoint, before test or predict.
+
+        Args:
+            plain: What `plain` gave when the checkpoint was written.
+
+        Raises:
+            CheckpointError: The YAML contradicts it, every contradiction listed.
+        """
+        state = FittedState.from_plain(plain)
+        steps, last = self.preparation.steps, self.preparation.normalize
+        state.check(
+            self.truth,
+            None if steps is None else Pipeline(tuple(steps)),
+            None if last is None else Pipeline((last,)),
+        )
+        self._adopted = state
+        self._prepared = self._predicted = None
+
+    def plain(self) -> dict[str, Any]:
+        """Give classes and fitted pipelines as JSON-able data, for a checkpoint."""
+        return self.state.plain()
+
+    @property
+    def state(self) -> FittedState:
+        """Classes and fitted pipelines: the checkpoint's where one was adopted."""
+        return self._adopted if self._adopted is not None else self._ready().state
+
+    @property
+    def target(self) -> Target:
+        """The classes and their coding."""
+        return self.state.target
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The fitted preprocessing: `pipeline.invert(volume, trace)` brings a prediction to its native grid."""
+        return self.state.pipeline
+
+    @property
+    def image_channels(self) -> int:
+        """Channels that the network is given."""
+        return self.state.image_channels
+
+    @property
+    def manifest(self) -> Manifest:
+        """The checked cases."""
+        return self._ready().manifest
+
+    @property
+    def split(self) -> Split:
+        """Which cases train, validate and test."""
+        return self._ready().split
+
+    @property
+    def summary(self) -> DataSummary:
+        """The data in numbers."""
+        ready = self._ready()
+        return summarise(ready.manifest, ready.split, ready.state.truth.classes())
+
+    @property
+    def class_counts(self) -> dict[str, int]:
+        """Pixels (native grids) or cases by class name, in the training cases."""
+        return class_counts(self._ready().train_entries, self.target)
+
+    @property
+    def class_weights(self) -> list[float]:
+        """Weights of the classes in the order of `target.names`, see `class_weights`."""
+        return class_weights(self.class_counts, total_count(self._ready().train_entries), self.target)
+
+    def native_image(self, case_id: str) -> Volume:
+        """Read the image of a case as its files hold it, all channels stacked."""
+        ready = self._ready()
+        sample = load_sample(ready.folder, ready.manifest.by_id[case_id].case, None)
+        return sample.images[0].with_array(np.concatenate([image.array for image in sample.images]))
+
+    def prepare_data(self) -> None:
+        """Lightning's hook, on one process of each machine."""
+        self._prepare_stage()
+
+    def setup(self, stage: str) -> None:
+        """Lightning's hook, on every process: what the first one cached is opened."""
+        self._prepare_stage()
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Give this rank's training batches."""
+        specs = self.training.augmentation
+        augmentation = Augmentation(self.default_augmentation() if specs is None else specs)
+        return training_loader(self._ready(), self.training, augmentation, self.loading, self._ranks())
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
+        """Give this rank's validation batches; an empty list where the split validates nothing."""
+        ready = self._ready()
+        if not ready.split.val:
+            return []
+        return evaluation_loader(ready, ready.split.val, self.loading, self._ranks())
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        """Give this rank's test batches."""
+        ready = self._ready()
+        return evaluation_loader(ready, ready.split.test, self.loading, self._ranks())
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """Give this rank's batches to predict on."""
+        return self.test_dataloader()
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move what the network sees; references stay with the scoring, and traces are no tensors."""
+        for key in ("image", "mask", "label"):
+            if key in batch:
+                batch[key] = batch[key].to(device, non_blocking=True)
+        return batch
+
+    def _prepare_stage(self) -> None:
+        """Prepare what the trainer's verb needs."""
+        if not self._predicts_all():
+            self.prepare()
+        elif self._predicted is None:
+            if self._adopted is None:
+                self.prepare()
+            self._predicted = prepare_all(self._plan(), self.state)
+
+    def _predicts_all(self) -> bool:
+        """Whether the trainer predicts, and on the whole source."""
+        predicts = self.trainer is not None and self.trainer.state.fn == TrainerFn.PREDICTING
+        return predicts and self.predict_cases == "all"
+
+    def _ready(self) -> Prepared:
+        """Give the processed cases of the verb.
+
+        Raises:
+            ConfigError: `prepare` has not run.
+        """
+        ready = self._predicted if self._predicts_all() else self._prepared
+        if ready is None:
+            raise ConfigError("data: not prepared, expected a call of prepare(), got none. Call it before.")
+        return ready
+
+    def _ranks(self) -> Ranks:
+        """Ask the trainer where this process stands; alone without one."""
+        if self.trainer is None:
+            return Ranks()
+        local = max(1, self.trainer.world_size // max(1, self.trainer.num_nodes))
+        return Ranks(self.trainer.global_rank, self.trainer.world_size, local)
+
+    def _plan(self) -> Plan:
+        """Fill in the defaults; classes that the YAML leaves out are the checkpoint's."""
+        steps, last = self.preparation.steps, self.preparation.normalize
+        truth = self._adopted.truth if self._adopted is not None and not self.truth.declared else self.truth
+        return Plan(
+            source=self.source,
+            splitter=HoldOut() if self.splitter is None else self.splitter,
+            trust=self.trust,
+            cache_dir=Path(self.preparation.cache_dir),
+            truth=truth,
+            steps=Pipeline(tuple(self.default_preprocess() if steps is None else steps)),
+            normalize=Pipeline((self.default_normalize() if last is None else last,)),
+            adopted=self._adopted,
+        )

@@ -1,0 +1,97 @@
+"""What a checkpoint must know of the data: classes, and the pipeline with its fitted values."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from lit_medseg.data.truth import Truth
+from lit_medseg.errors import CheckpointError
+from lit_medseg.preprocess.pipeline import Pipeline
+from lit_medseg.target import Target, target_from_plain
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """The way from a file to the network, complete.
+
+    Attributes:
+        pipeline: Preprocessing, fitted.
+        normalize: The last step, fitted, as a pipeline of one.
+        truth: The classes as the YAML of the training declared them.
+        target: Their coding.
+        image_channels: Channels that the network is given.
+    """
+
+    pipeline: Pipeline
+    normalize: Pipeline
+    truth: Truth
+    target: Target
+    image_channels: int
+
+    def plain(self) -> dict[str, Any]:
+        """Give the state as JSON-able data."""
+        return {
+            "pipeline": self.pipeline.plain(),
+            "normalize": self.normalize.plain(),
+            "truth": {
+                # Lists of pairs: the order of the classes is the order of their codes.
+                "masks": None if self.truth.masks is None else [[name, value] for name, value in self.truth.masks.items()],
+                "labels": _pairs(self.truth.labels),
+                "overlapping": self.truth.overlapping,
+            },
+            "target": self.target.plain(),
+            "image_channels": self.image_channels,
+        }
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "FittedState":
+        """Rebuild the state of a checkpoint.
+
+        Raises:
+            CheckpointError: Something is missing from it.
+        """
+        try:
+            truth = plain["truth"]
+            masks = None if truth["masks"] is None else {name: int(value) for name, value in truth["masks"]}
+            labels = None if truth["labels"] is None else {name: str(value) for name, value in truth["labels"]}
+            return cls(
+                Pipeline.from_plain(plain["pipeline"]),
+                Pipeline.from_plain(plain["normalize"]),
+                Truth(masks, labels, bool(truth["overlapping"])),
+                target_from_plain(plain["target"]),
+                int(plain["image_channels"]),
+            )
+        except (KeyError, TypeError) as error:
+            todo = "Use a checkpoint that lit_medseg wrote"
+            text = f"checkpoint: its data part is unusable, expected pipeline, classes and channels, got no {error}. {todo}."
+            raise CheckpointError(text) from error
+
+    def check(self, truth: Truth, steps: Pipeline | None, normalize: Pipeline | None) -> None:
+        """Refuse a YAML that asks for something else; what it leaves out asks nothing.
+
+        Args:
+            truth: The YAML's classes; values in the files may differ, names and their order may not.
+            steps: The YAML's preprocessing; None where it names none.
+            normalize: The YAML's last step; None where it names none.
+
+        Raises:
+            CheckpointError: Every contradiction.
+        """
+        faults = [] if steps is None else [f"data.preparation.steps: {text}" for text in self.pipeline.contradictions(steps)]
+        if normalize is not None:
+            faults += [f"data.preparation.normalize: {text}" for text in self.normalize.contradictions(normalize)]
+        if truth.declared:
+            asked = truth.classes().target()
+            if asked != self.target or (truth.masks is None) != (self.truth.masks is None):
+                faults.append(f"data.truth: other classes, expected {self.target.plain()}, got {asked.plain()}")
+        if faults:
+            listed = "\n".join(f"  - {fault}" for fault in faults)
+            todo = "Take them out of the YAML: the checkpoint brings its own"
+            text = f"checkpoint: the YAML contradicts it, expected no contradiction, got {len(faults)}. {todo}.\n{listed}"
+            raise CheckpointError(text)
+
+
+def _pairs(labels: dict[str, str] | list[str] | None) -> list[list[str]] | None:
+    """Write labels as pairs of name and value."""
+    if labels is None:
+        return None
+    return [[name, value] for name, value in labels.items()] if isinstance(labels, dict) else [[name, name] for name in labels]

@@ -1,0 +1,127 @@
+"""DataLoaders over the cache."""
+
+import sys
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from lit_medseg.batch import Batch
+from lit_medseg.data.augmentation import Augmentation
+from lit_medseg.data.collate import collate
+from lit_medseg.data.evaluation_batches import dealt, evaluation_batches
+from lit_medseg.data.evaluation_dataset import EvaluationDataset
+from lit_medseg.data.loading import Loading
+from lit_medseg.data.prepared import Prepared
+from lit_medseg.data.rank_batches import RankBatches
+from lit_medseg.data.training import Training
+from lit_medseg.data.training_dataset import TrainingDataset
+from lit_medseg.errors import ConfigError
+from lit_medseg.target import MultiLabel
+
+# Workers are forked where it is safe by default (Linux): they start in milliseconds and share what is imported and
+# mapped, while `spawn` and `forkserver` import torch and Lightning again, ten seconds and 300 MB each. A forked child
+# must not touch CUDA or cv2's thread pool: ours work on NumPy arrays and CPU tensors, with cv2 held to one thread.
+_CONTEXT = "fork" if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where this process stands among those of the run.
+
+    Attributes:
+        rank: From 0.
+        world_size: Processes of the run.
+        local: Processes on this machine.
+    """
+
+    rank: int = 0
+    world_size: int = 1
+    local: int = 1
+
+
+def training_loader(
+    prepared: Prepared, training: Training, augmentation: Augmentation, loading: Loading, ranks: Ranks
+) -> DataLoader[Batch]:
+    """Give a rank its part of the training batches.
+
+    Raises:
+        ConfigError: Settings that do not fit the data, the task or the number of ranks.
+    """
+    entries = prepared.train_entries
+    labels = None if prepared.state.truth.labels is None else [entry.label for entry in entries if entry.label is not None]
+    dataset = TrainingDataset(
+        cache=prepared.cache,
+        rows=prepared.rows(entries),
+        labels=labels,
+        overlapping=isinstance(prepared.state.target, MultiLabel),
+        patch_size=training.patch_size,
+        foreground=training.foreground,
+        augmentation=augmentation,
+        normalize=prepared.state.normalize,
+        seed=training.seed,
+    )
+    _check(dataset, training)
+    balance: Sequence[Hashable] | None = labels if training.balanced else None
+    sampler = RankBatches(
+        len(entries), loading.batch_size, training.seed, ranks.rank, ranks.world_size, training.repeats, balance
+    )
+    return _loader(dataset, sampler, loading, ranks)
+
+
+def evaluation_loader(prepared: Prepared, case_ids: Sequence[str], loading: Loading, ranks: Ranks) -> DataLoader[Batch]:
+    """Give a rank its evaluation batches of these cases; perhaps none."""
+    entries = prepared.entries(case_ids)
+    rows = prepared.rows(entries)
+    overlapping = isinstance(prepared.state.target, MultiLabel)
+    dataset = EvaluationDataset(prepared.cache, rows, entries, overlapping, prepared.state.normalize)
+    batches = evaluation_batches([prepared.cache.grid(row) for row in rows], loading.eval_batch_size)
+    return _loader(dataset, dealt(batches, ranks.rank, ranks.world_size), loading, ranks)
+
+
+def start_worker(worker: int) -> None:  # noqa: ARG001 - torch's signature
+    """Keep cv2 to the worker's own thread: its pool does not survive a fork, and the workers fill the cores."""
+    cv2.setNumThreads(0)
+
+
+def _loader(dataset: Dataset[Any], batches: Any, loading: Loading, ranks: Ranks) -> DataLoader[Batch]:
+    """Put a dataset and its batches together."""
+    # More workers than batches would only wait.
+    workers = min(loading.worker_count(ranks.local), len(batches))
+    if workers == 0:
+        return DataLoader(dataset, batch_sampler=batches, collate_fn=collate, pin_memory=torch.cuda.is_available())
+    return DataLoader(
+        dataset,
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=workers,
+        worker_init_fn=start_worker,
+        multiprocessing_context=_CONTEXT,
+        persistent_workers=True,
+        prefetch_factor=loading.prefetch,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _check(dataset: TrainingDataset, training: Training) -> None:
+    """Refuse settings that do not fit the data or the task.
+
+    Raises:
+        ConfigError: Images of several sizes without a patch, a patch of other dimensions, or a setting of the other task.
+    """
+    grids = sorted({dataset.cache.grid(row) for row in dataset.rows})
+    if training.patch_size is None and len(grids) > 1:
+        got, todo = f"{len(grids)}: {grids[:3]} ...", "Set it, or add preprocess.resize.Resize to data.preparation.steps"
+        raise ConfigError(f"data.training.patch_size: training images differ in size, expected one size, got {got}. {todo}.")
+    if training.patch_size is not None and len(training.patch_size) != len(grids[0]):
+        expected = f"{len(grids[0])} numbers"
+        raise ConfigError(f"data.training.patch_size: unusable, expected {expected}, got {training.patch_size}. Correct it.")
+    if training.balanced and dataset.labels is None:
+        todo = "Use class weights or data.training.foreground"
+        raise ConfigError(f"data.training.balanced: for classification, expected labels, got masks. {todo}.")
+    if training.foreground > 0 and (dataset.labels is not None or training.patch_size is None):
+        todo = "Give masks and a patch_size, or leave it at 0"
+        raise ConfigError(f"data.training.foreground: needs masks and a patch, expected both, got not both. {todo}.")

@@ -1,0 +1,192 @@
+"""From a source to processed cases: the same result in every process."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from lit_medseg.catalogue.build_manifest import build_manifest
+from lit_medseg.catalogue.classes import Classes
+from lit_medseg.catalogue.entry import Entry
+from lit_medseg.catalogue.manifest import Manifest
+from lit_medseg.catalogue.plain_hash import plain_hash
+from lit_medseg.catalogue.prepared import catalogue
+from lit_medseg.catalogue.source import Source
+from lit_medseg.catalogue.split import Split
+from lit_medseg.catalogue.splitter import Splitter
+from lit_medseg.data.fitted_state import FittedState
+from lit_medseg.data.trust import Trust
+from lit_medseg.data.truth import Truth
+from lit_medseg.errors import CheckpointError, DataError, expected_got
+from lit_medseg.imaging.volume import flat_volume
+from lit_medseg.preprocess.cache import CaseCache, open_cache
+from lit_medseg.preprocess.load_sample import load_sample
+from lit_medseg.preprocess.pipeline import Pipeline
+from lit_medseg.preprocess.processed_case import ProcessedCase, process_case
+from lit_medseg.preprocess.remembered_fit import remembered_fit
+from lit_medseg.preprocess.sample import Sample
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the YAML asks for, defaults filled in.
+
+    Attributes:
+        source: Where the cases are.
+        splitter: Which cases train, validate and test.
+        trust: What is known of patients, and what to do with identical images.
+        cache_dir: Parent of the caches.
+        truth: The classes.
+        steps: Preprocessing, perhaps open.
+        normalize: The last step, perhaps open, as a pipeline of one.
+        adopted: A checkpoint's state: its pipelines take the place of `steps` and `normalize`.
+    """
+
+    source: Source
+    splitter: Splitter
+    trust: Trust
+    cache_dir: Path
+    truth: Truth
+    steps: Pipeline
+    normalize: Pipeline
+    adopted: FittedState | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Processed cases with all that is known of them.
+
+    Attributes:
+        folder: Where the cases' references start from.
+        manifest: The cases.
+        split: Their sets; all in `test` where `predict` works on a source without a split.
+        state: Classes and fitted pipelines.
+        cache: The processed cases of all sets.
+    """
+
+    folder: Path
+    manifest: Manifest
+    split: Split
+    state: FittedState
+    cache: CaseCache
+
+    @cached_property
+    def train_entries(self) -> list[Entry]:
+        """The training cases."""
+        return self.entries(self.split.train)
+
+    def entries(self, case_ids: Sequence[str]) -> list[Entry]:
+        """Give the cases of these ids, in the manifest's order."""
+        wanted = set(case_ids)
+        return [entry for entry in self.manifest.entries if entry.case.case_id in wanted]
+
+    def rows(self, entries: Sequence[Entry]) -> list[int]:
+        """Give the cases' rows in the cache."""
+        return [self.cache.rows[entry.case.case_id] for entry in entries]
+
+
+def prepare_cases(plan: Plan) -> Prepared:
+    """Check and split the cases, fit on those that train, and process all.
+
+    Raises:
+        MedSegError: Cases, split or steps cannot be used.
+    """
+    classes, trust = plan.truth.classes(), plan.trust
+    manifest, split = catalogue(plan.source, classes, plan.splitter, trust.patients, trust.identical, plan.cache_dir)
+    folder, train = plan.source.folder, [manifest.by_id[case_id] for case_id in split.train]
+    if plan.adopted is not None:
+        pipeline = plan.adopted.pipeline
+    else:
+        made_of = [entry.content_hash for entry in train]
+        pipeline = remembered_fit(plan.cache_dir, plan.steps, made_of, lambda: _loaded(folder, train, classes))
+    cache = _cache(plan.cache_dir, folder, _used(manifest, split), classes, pipeline)
+    normalize = _fit_normalize(plan, cache, train) if plan.adopted is None else plan.adopted.normalize
+    channels = _one_number_of_channels(cache)
+    state = FittedState(pipeline, normalize, plan.truth, classes.target(), channels)
+    _check_channels(plan.adopted, channels)
+    return Prepared(folder, manifest, split, state, cache)
+
+
+def prepare_all(plan: Plan, state: FittedState) -> Prepared:
+    """Process every case of a source, without reading any truth, as the state says.
+
+    Raises:
+        MedSegError: Cases cannot be used.
+    """
+    plan.source.prepare()
+    manifest = build_manifest(plan.source, None, plan.cache_dir, "unknown")
+    folder = plan.source.folder
+    cache = _cache(plan.cache_dir, folder, manifest.entries, None, state.pipeline)
+    _check_channels(state, _one_number_of_channels(cache))
+    split = Split((), (), tuple(entry.case.case_id for entry in manifest.entries), rule="all cases")
+    return Prepared(folder, manifest, split, state, cache)
+
+
+def _cache(
+    cache_dir: Path, folder: Path, entries: Sequence[Entry], classes: Classes | None, pipeline: Pipeline
+) -> CaseCache:
+    """Open or make the cache of these cases."""
+    by_id = {entry.case.case_id: entry.case for entry in entries}
+    key = plain_hash(
+        {
+            "cases": [[entry.case.case_id, entry.content_hash] for entry in entries],
+            "classes": None if classes is None else classes.plain(),
+            "pipeline": pipeline.fingerprint,
+        }
+    )
+
+    def make(case_id: str) -> ProcessedCase:
+        return process_case(case_id, load_sample(folder, by_id[case_id], classes), pipeline)
+
+    return open_cache(cache_dir, key, list(by_id), make)
+
+
+def _used(manifest: Manifest, split: Split) -> list[Entry]:
+    """Give the cases that are in a set, in the manifest's order."""
+    used = {case_id for ids in split.sets.values() for case_id in ids}
+    return [entry for entry in manifest.entries if entry.case.case_id in used]
+
+
+def _loaded(folder: Path, entries: Sequence[Entry], classes: Classes) -> Iterator[Sample]:
+    """Read cases one after the other."""
+    for entry in entries:
+        yield load_sample(folder, entry.case, classes)
+
+
+def _fit_normalize(plan: Plan, cache: CaseCache, train: Sequence[Entry]) -> Pipeline:
+    """Fit the last step on the processed training images."""
+    ids = [entry.case.case_id for entry in train]
+    made_of = [cache.index.key, *ids]
+
+    def samples() -> Iterator[Sample]:
+        for case_id in ids:
+            yield Sample((flat_volume(cache.image(cache.rows[case_id])),))
+
+    return remembered_fit(plan.cache_dir, plan.normalize, made_of, samples)
+
+
+def _one_number_of_channels(cache: CaseCache) -> int:
+    """Give the images' number of channels.
+
+    Raises:
+        DataError: They differ.
+    """
+    by_channels: dict[int, list[str]] = {}
+    for row, case_id in enumerate(cache.case_ids):
+        by_channels.setdefault(cache.channels(row), []).append(case_id)
+    if len(by_channels) != 1:
+        got = ", ".join(f"{channels} in {len(ids)} cases (such as {ids[0]})" for channels, ids in sorted(by_channels.items()))
+        todo = "Add lit_medseg.preprocess.to_gray.ToGray or to_rgb.ToRGB to data.preparation.steps"
+        raise DataError(expected_got("images", "different numbers of channels", "one", got, todo))
+    return next(iter(by_channels))
+
+
+def _check_channels(state: FittedState | None, channels: int) -> None:
+    """Refuse images with other channels than the checkpoint's network takes.
+
+    Raises:
+        CheckpointError: They differ.
+    """
+    if state is not None and state.image_channels != channels:
+        todo = "Use the data that the checkpoint was trained for"
+        raise CheckpointError(expected_got("checkpoint", "trained on other channels", state.image_channels, channels, todo))

@@ -1,0 +1,46 @@
+"""What is to be learnt, as the YAML says it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lit_medseg.catalogue.classes import Classes, LabelClasses, MaskClasses
+from lit_medseg.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The classes: `masks` for segmentation or `labels` for classification, one of the two.
+
+    Attributes:
+        masks: Value in the mask file by class name; 0 is the background and is not listed.
+        labels: What the source calls each class, by class name; a list where the names are the same.
+        overlapping: Whether several classes can hold at once; masks are then one file per class, in this order.
+    """
+
+    masks: dict[str, int] | None = None
+    labels: dict[str, str] | list[str] | None = None
+    overlapping: bool = False
+
+    @property
+    def declared(self) -> bool:
+        """Whether the YAML says anything; test and predict may leave it to the checkpoint."""
+        return self.masks is not None or self.labels is not None
+
+    def classes(self) -> Classes:
+        """Give the classes to the catalogue.
+
+        Raises:
+            ConfigError: Neither or both of `masks` and `labels` are given.
+        """
+        if self.masks is not None and self.labels is None:
+            return MaskClasses(dict(self.masks), self.overlapping)
+        if self.labels is not None and self.masks is None:
+            return LabelClasses(_by_name(self.labels), self.overlapping)
+        got = "both" if self.declared else "neither"
+        todo = "Give `masks` for segmentation or `labels` for classification"
+        raise ConfigError(f"data.truth: not one task, expected `masks` or `labels`, got {got}. {todo}.")
+
+
+def _by_name(labels: dict[str, str] | Sequence[str]) -> dict[str, str]:
+    """Turn a list of names into names that stand for themselves."""
+    return {str(name): str(value) for name, value in labels.items()} if isinstance(labels, dict) else {x: x for x in labels}

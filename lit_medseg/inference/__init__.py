@@ -1,0 +1,1 @@
+"""From a network to predictions on the native grid and files."""

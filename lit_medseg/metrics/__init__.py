@@ -1,0 +1,1 @@
+"""Exact per-case scores, their aggregates and bootstrap intervals."""

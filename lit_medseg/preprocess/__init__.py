@@ -1,0 +1,1 @@
+"""Steps with apply and invert, the pipeline they form, and its cache."""

@@ -1,0 +1,85 @@
+"""The table of contents of a cache, with a checksum of itself."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+FORMAT = 1
+"""Raised by whoever changes how a cache is written; older ones are then made anew."""
+
+
+@dataclass(frozen=True)
+class ArrayRecord:
+    """Where an array lies in the packed file.
+
+    Attributes:
+        offset: First byte.
+        shape: Shape, row-major.
+        dtype: NumPy's name of the dtype, little-endian.
+    """
+
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True)
+class CaseRecord:
+    """The arrays of a case and its trace as plain data; see `ProcessedCase`."""
+
+    case_id: str
+    image: ArrayRecord
+    mask: ArrayRecord | None
+    reference: ArrayRecord | None
+    trace: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class CacheIndex:
+    """All cases of a cache.
+
+    Attributes:
+        key: What the cache was made of, as a hash.
+        size_bytes: Length of the packed file.
+        records: In the order in which the cases were asked for.
+    """
+
+    key: str
+    size_bytes: int
+    records: tuple[CaseRecord, ...]
+
+    def to_json(self) -> str:
+        """Write the index; the first line is the checksum of the rest."""
+        plain = {"format": FORMAT, **asdict(self)}
+        body = json.dumps(plain)
+        return f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "CacheIndex":
+        """Read an index.
+
+        Raises:
+            ValueError: It is damaged, or of another format.
+        """
+        checksum, _, rest = text.partition("\n")
+        body = rest.removesuffix("\n")
+        if hashlib.sha256(body.encode()).hexdigest() != checksum:
+            raise ValueError("the checksum does not fit")
+        plain = json.loads(body)
+        if plain["format"] != FORMAT:
+            raise ValueError(f"format {plain['format']}, not {FORMAT}")
+        return cls(plain["key"], plain["size_bytes"], tuple(_record(item) for item in plain["records"]))
+
+
+def _record(plain: dict[str, Any]) -> CaseRecord:
+    """Rebuild the record of a case."""
+    arrays = [_array(plain[name]) for name in ("image", "mask", "reference")]
+    if arrays[0] is None:
+        raise ValueError(f"case {plain['case_id']} has no image")
+    return CaseRecord(plain["case_id"], arrays[0], arrays[1], arrays[2], plain["trace"])
+
+
+def _array(plain: dict[str, Any] | None) -> ArrayRecord | None:
+    """Rebuild the record of an array."""
+    return None if plain is None else ArrayRecord(plain["offset"], tuple(plain["shape"]), plain["dtype"])

@@ -1,0 +1,47 @@
+"""Weights of an earlier run as the start of another."""
+
+import logging
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lit_medseg.errors import CheckpointError
+
+_LOG = logging.getLogger(__name__)
+
+
+def load_start_weights(network: nn.Module, path: str) -> list[str]:
+    """Copy what fits from the network of a checkpoint of ours.
+
+    Entries with another shape (a head for other classes) or of another name keep their fresh values.
+
+    Args:
+        network: Changed in place.
+        path: A checkpoint that `fit` wrote.
+
+    Returns:
+        The names of the entries that were left fresh.
+
+    Raises:
+        CheckpointError: No such file, no checkpoint of ours, or nothing in it fits.
+    """
+    if not Path(path).is_file():
+        raise CheckpointError(f"start_from: no such checkpoint, expected a file, got {path!r}. Mend the path.")
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    except (RuntimeError, KeyError, EOFError, ValueError, OSError) as error:
+        raise CheckpointError(f"start_from: {path} is no checkpoint of lit_medseg, got: {error}. Give one that fit wrote.") from error
+    prefix = "network."
+    saved = {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}
+    own = network.state_dict()
+    fitting = {name: value for name, value in saved.items() if name in own and own[name].shape == value.shape}
+    if not fitting:
+        raise CheckpointError(
+            f"start_from: nothing in {path} fits the network, expected entries such as {next(iter(own))!r}, "
+            f"got {next(iter(saved), 'none')!r}. Use the network of that checkpoint."
+        )
+    network.load_state_dict(fitting, strict=False)
+    fresh = [name for name in own if name not in fitting]
+    _LOG.info("start_from: %d of %d entries taken, fresh: %s", len(fitting), len(own), fresh[:10])
+    return fresh

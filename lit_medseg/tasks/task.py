@@ -1,0 +1,208 @@
+"""What segmentation and classification share: optimisation, and evaluation that is exact on any number of ranks."""
+
+from abc import ABC, abstractmethod
+from typing import Any, NotRequired, Self, TypedDict, override
+
+import pandas as pd
+import torch
+import torch.distributed as dist
+from lightning.pytorch import LightningModule
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from lit_medseg.batch import Batch
+from lit_medseg.errors import ConfigError
+from lit_medseg.losses.composite_loss import loss_and_terms
+from lit_medseg.metrics.bootstrap import Bootstrap
+from lit_medseg.metrics.case_table import case_table
+from lit_medseg.metrics.evaluation import Evaluation
+from lit_medseg.metrics.gather import gather_rows
+from lit_medseg.metrics.row import Row
+from lit_medseg.target import Target
+from lit_medseg.tasks.execution import Execution
+from lit_medseg.tasks.fine_tuning import FineTuning
+from lit_medseg.tasks.parameter_groups import freeze, parameter_groups
+from lit_medseg.tasks.start_weights import load_start_weights
+from lit_medseg.tasks.step_schedule import StepSchedule
+
+
+class StepOutput(TypedDict):
+    """What an evaluation step gives to callbacks, one entry a case of the batch."""
+
+    prediction: list[Tensor]
+    """Codes, int64, on the CPU: masks on the native grid, or the label `()` (overlapping `(K,)`)."""
+    rows: NotRequired[list[list[Row]]]
+    """The case's lines of the per-case table; absent without a reference."""
+    probabilities: NotRequired[list[Tensor]]
+    """Classification: `(channels,)` float64 on the CPU."""
+
+
+class Task(LightningModule, ABC):
+    """A network, its loss and its optimizer.
+
+    Attributes:
+        monitor: The metric that chooses the best checkpoint; larger is better.
+        dense: True where the logits have the image's grid.
+        evaluation: What the last validation or test found; the same on every rank.
+    """
+
+    monitor: str
+    dense: bool
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: nn.Module,
+        optimizer: OptimizerCallable,
+        lr_scheduler: LRSchedulerCallable | None,
+        target: Target | None,
+        fine_tuning: FineTuning,
+        execution: Execution,
+    ) -> None:
+        """Set up; see the subclasses for the arguments.
+
+        Raises:
+            ConfigError: No target, or the fine-tuning names parts that the network lacks.
+            CheckpointError: The start weights do not fit.
+        """
+        super().__init__()
+        if target is None:
+            raise ConfigError("target: not given, expected the coding of the classes, got none. The command line takes it from the data.")
+        self.network = network
+        self.loss = loss
+        self.optimizer = optimizer
+        self.lr_scheduler = lr_scheduler
+        self.target = target
+        self.fine_tuning = fine_tuning
+        self.execution = execution
+        self.evaluation: Evaluation | None = None
+        self._evaluated: list[tuple[str, float, list[Row]]] = []
+        if fine_tuning.start_from is not None:
+            load_start_weights(network, fine_tuning.start_from)
+        self._frozen = freeze(network, fine_tuning.frozen)
+        if execution.channels_last:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+        if execution.compile:
+            network.compile()  # in place: the names of the weights stay
+
+    @abstractmethod
+    def truth(self, batch: Batch) -> Tensor:
+        """Give the codes that the loss compares the logits with."""
+
+    @abstractmethod
+    def evaluate_cases(self, batch: Batch, logits: Tensor) -> StepOutput:
+        """Turn the logits of whole cases into predictions and, where there is a reference, rows."""
+
+    @abstractmethod
+    def evaluation_logits(self, image: Tensor) -> Tensor:
+        """Compute the logits of whole cases `(B, C, *S)`."""
+
+    @abstractmethod
+    def scores(self, table: pd.DataFrame, bootstrap: Bootstrap | None) -> dict[str, float]:
+        """Aggregate the per-case table, with intervals where a bootstrap is given."""
+
+    @override
+    def forward(self, image: Tensor) -> Tensor:
+        return self.network(self._layout(image))  # type: ignore[no-any-return]
+
+    @override
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        logits = self(batch["image"])
+        count = len(batch["case_id"])
+        loss, terms = loss_and_terms(self.loss, logits, self.truth(batch))
+        parts = {f"train/loss/{name}": value for name, value in terms.items()}
+        self.log_dict(parts, on_step=False, on_epoch=True, sync_dist=True, batch_size=count)
+        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, sync_dist=True, prog_bar=True, batch_size=count)
+        return loss
+
+    @override
+    def validation_step(self, batch: Batch, batch_idx: int) -> StepOutput:
+        return self._evaluation_step(batch)
+
+    @override
+    def test_step(self, batch: Batch, batch_idx: int) -> StepOutput:
+        return self._evaluation_step(batch)
+
+    @override
+    def predict_step(self, batch: Batch, batch_idx: int) -> StepOutput:
+        if not batch["case_id"]:
+            return {"prediction": []}
+        return self.evaluate_cases(batch, self.evaluation_logits(self._layout(batch["image"])))
+
+    def _evaluation_step(self, batch: Batch) -> StepOutput:
+        if not batch["case_id"]:  # the rank has no batch left while others have
+            return {"prediction": [], "rows": []}
+        logits = self.evaluation_logits(self._layout(batch["image"]))
+        output = self.evaluate_cases(batch, logits)
+        truth = self.truth(batch)
+        for number, case_id in enumerate(batch["case_id"]):
+            one = slice(number, number + 1)
+            self._evaluated.append((case_id, float(self.loss(logits[one], truth[one])), output["rows"][number]))
+        return output
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        self._start_evaluation()
+
+    @override
+    def on_test_epoch_start(self) -> None:
+        self._start_evaluation()
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        self._finish_evaluation("val")
+
+    @override
+    def on_test_epoch_end(self) -> None:
+        self._finish_evaluation("test")
+
+    def _start_evaluation(self) -> None:
+        self._evaluated = []
+        # batch statistics differ from rank to rank after a training step; an evaluation has to see one network
+        if dist.is_available() and dist.is_initialized():
+            for buffer in self.buffers():
+                dist.broadcast(buffer, src=0)
+
+    def _finish_evaluation(self, stage: str) -> None:
+        gathered = {case_id: (loss, rows) for case_id, loss, rows in gather_rows(self._evaluated)}
+        if not gathered:
+            return
+        cases = [gathered[case_id] for case_id in sorted(gathered)]
+        table = case_table(row for _, rows in cases for row in rows)
+        # intervals cost more than an epoch's validation of a small data set: they are for the evaluation that is reported
+        bootstrap = None if self.trainer.state.fn == "fit" else Bootstrap()
+        scores = {"loss": sum(loss for loss, _ in cases) / len(cases), **self.scores(table, bootstrap)}
+        self.evaluation = Evaluation(stage=stage, rows=table, scores=scores, target=self.target)
+        # every rank holds all rows, so the numbers are equal without a collective
+        self.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, batch_size=1, rank_zero_only=False)
+
+    @override
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        tuning = self.fine_tuning
+        probe = self.optimizer([nn.Parameter(torch.zeros(1))])
+        groups = parameter_groups(self.network, tuning.encoder, tuning.encoder_lr_factor, probe.defaults["lr"])
+        optimizer = self.optimizer(groups)
+        if self.lr_scheduler is None:
+            return optimizer
+        scheduler = self.lr_scheduler(optimizer)
+        if isinstance(scheduler, StepSchedule):
+            scheduler.plan(int(self.trainer.estimated_stepping_batches))
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        if isinstance(scheduler, ReduceLROnPlateau):
+            monitor = getattr(scheduler, "monitor", self.monitor)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    @override
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        for module in self._frozen if mode else ():
+            module.eval()
+        return self
+
+    def _layout(self, image: Tensor) -> Tensor:
+        if self.execution.channels_last and image.ndim == 4:
+            return image.contiguous(memory_format=torch.channels_last)
+        return image

@@ -1,0 +1,176 @@
+"""The folder of one run, its name and its state."""
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from lit_medseg.errors import ConfigError, TrackingError, expected_got
+from lit_medseg.tracking.atomic_write import write_atomically
+from lit_medseg.tracking.lease import Owner, is_alive, this_process, touch
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What `state.json` holds.
+
+    Attributes:
+        status: Where the run stands.
+        config_hash: Of the resolved YAML without devices, workers and paths.
+        owner: The process that works, or last worked, on the run.
+        started: When that process took the run, seconds since 1970.
+        run_id: Number of the MLflow run; empty until it is made.
+        reason: Why the run ended as it did; empty for a plain end.
+    """
+
+    status: Status
+    config_hash: str
+    owner: Owner
+    started: float
+    run_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`<root>/<experiment>/<run>/`.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.path.name
+
+    @property
+    def experiment(self) -> str:
+        """The experiment's name."""
+        return self.path.parent.name
+
+    @property
+    def lease(self) -> Path:
+        """The file that the owner touches while it lives."""
+        return self.path / "lease"
+
+    def read(self) -> RunState:
+        """Read the state.
+
+        Raises:
+            TrackingError: There is none, or it cannot be read.
+        """
+        try:
+            plain = json.loads((self.path / "state.json").read_text())
+            return RunState(**{**plain, "owner": Owner(**plain["owner"])})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            text = expected_got(
+                self._state_name,
+                "the run's state cannot be read",
+                "a state.json of lit_medseg",
+                error,
+                "Name another run",
+            )
+            raise TrackingError(text) from error
+
+    def write(self, state: RunState) -> None:
+        """Replace the state as a whole."""
+        write_atomically(self.path / "state.json", json.dumps(asdict(state), indent=1) + "\n")
+
+    def take(self) -> RunState:
+        """Become the owner of a run that nobody works on; the state is RUNNING from here.
+
+        Raises:
+            TrackingError: A living process works on it.
+        """
+        state = self.read()
+        if state.status == "RUNNING" and state.owner != this_process() and is_alive(state.owner, self.lease):
+            owner = f"process {state.owner.pid} on {state.owner.host}"
+            raise TrackingError(
+                expected_got(f"run {self.name}", "the run is in work", "nobody at it", owner, "Wait for it or end it")
+            )
+        state = replace(state, status="RUNNING", owner=this_process(), started=time.time(), reason="")
+        touch(self.lease)
+        self.write(state)
+        return state
+
+    def set_run_id(self, run_id: str) -> None:
+        """Note which MLflow run this folder belongs to."""
+        self.write(replace(self.read(), run_id=run_id))
+
+    def end(self, status: Status, reason: str = "") -> None:
+        """Note how the run ended."""
+        self.write(replace(self.read(), status=status, reason=reason))
+
+    @property
+    def _state_name(self) -> str:
+        return f"{self.experiment}/{self.name}/state.json"
+
+
+def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | None = None) -> RunFolder:
+    """Make the folder of a new run, owned by this process; nothing that exists is touched.
+
+    Args:
+        root: Where all runs are, usually `runs`.
+        experiment: Name of the experiment, a folder below the root.
+        config_hash: Hexadecimal; its first eight digits and a counter name the run.
+        run: A name of the user's choice instead.
+
+    Raises:
+        ConfigError: A name cannot be a folder's name, or `run` names a run that exists.
+    """
+    for key, name in (("experiment", experiment), ("--run", run or "x")):
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                expected_got(
+                    key, "unusable name", "letters, digits, `.`, `_`, `-` (at most 100)", repr(name), "Rename it"
+                )
+            )
+    parent = root / experiment
+    parent.mkdir(parents=True, exist_ok=True)
+    for name in [run] if run else _counted(config_hash[:8]):
+        folder = RunFolder(parent / name)
+        try:
+            folder.path.mkdir()
+        except FileExistsError:
+            continue
+        touch(folder.lease)
+        folder.write(RunState("RUNNING", config_hash, this_process(), time.time()))
+        return folder
+    raise ConfigError(
+        expected_got("--run", "the run exists", "a new name", repr(run), "Choose another name or leave --run out")
+    )
+
+
+def _counted(stem: str) -> Iterator[str]:
+    counter = 0
+    while True:
+        counter += 1
+        yield f"{stem}-{counter}"
+
+
+def all_runs(root: Path) -> list[RunFolder]:
+    """List the runs below a root that have a state, oldest name first; none where the root is missing."""
+    return [RunFolder(state.parent) for state in sorted(root.glob("*/*/state.json"))]
+
+
+def dead_runs(root: Path) -> list[RunFolder]:
+    """List the runs that say RUNNING although their process is gone."""
+    dead = []
+    for folder in all_runs(root):
+        try:
+            state = folder.read()
+        except TrackingError:
+            # A damaged state is nobody's to mark: the verb that names this run reports it.
+            continue
+        if state.status == "RUNNING" and not is_alive(state.owner, folder.lease):
+            dead.append(folder)
+    return dead

@@ -1,0 +1,153 @@
+"""Where MLflow keeps the runs: its address, and the experiment in it."""
+
+import os
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from lit_medseg.errors import TrackingError, expected_got
+from lit_medseg.tracking.mlflow_environment import set_mlflow_environment
+from lit_medseg.tracking.reachable import check_reachable
+from lit_medseg.tracking.sqlite_file import make_sqlite_file
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store.
+
+    Attributes:
+        client: Talks to it.
+        experiment_id: The experiment that new runs belong to.
+        uri: Its address; a SQLite file's is absolute, so that a change of the working folder does no harm.
+    """
+
+    client: "MlflowClient"
+    experiment_id: str
+    uri: str
+
+    def create_run(self, name: str, tags: Mapping[str, str]) -> str:
+        """Make the MLflow run of a run folder, RUNNING, and give its number.
+
+        Args:
+            name: Shown in the user interface.
+            tags: First tags; `mlflow.parentRunId` puts the run below another.
+
+        Raises:
+            TrackingError: The store does not answer.
+        """
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 (after the environment is set)
+
+        try:
+            run = self.client.create_run(self.experiment_id, run_name=name, tags=dict(tags))
+        except MlflowException as error:
+            what, todo = "the run cannot be made", "Look at the server's log"
+            raise TrackingError(expected_got(shown_uri(self.uri), what, "an answer", str(error)[:200], todo)) from error
+        return str(run.info.run_id)
+
+
+def resolve_uri(configured: str | None) -> str:
+    """Choose the store's address: the YAML's, else `MLFLOW_TRACKING_URI`, else a SQLite file in the working folder.
+
+    Args:
+        configured: The YAML's address; None or empty where it has none.
+
+    Returns:
+        The address; the path of a SQLite file is made absolute.
+    """
+    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    return _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute()) if uri.startswith(_SQLITE) else uri
+
+
+def shown_uri(uri: str) -> str:
+    """Write an address for people and logs: without password, a SQLite file by its name alone."""
+    if uri.startswith(_SQLITE):
+        return _SQLITE + Path(uri.removeprefix(_SQLITE)).name
+    parts = urlsplit(uri)
+    return uri if parts.password is None else uri.replace(f"{parts.username}:{parts.password}@", "***@")
+
+
+def artifact_location(uri: str, experiment: str) -> str | None:
+    """Choose where the files of a new experiment go.
+
+    Returns:
+        None where a server decides; otherwise `mlartifacts/<experiment>` beside the SQLite file, or in the working
+        folder for another database.
+    """
+    if uri.startswith(("http://", "https://")):
+        return None
+    base = Path(uri.removeprefix(_SQLITE)).parent if uri.startswith(_SQLITE) else Path.cwd()
+    return (base / "mlartifacts" / experiment).as_uri()
+
+
+def connect(uri: str) -> "MlflowClient":
+    """Make a client for a store, and the database where it is a file that is not there yet.
+
+    Args:
+        uri: As `resolve_uri` gives it.
+
+    Raises:
+        TrackingError: The store does not answer within about ten seconds, is damaged, or is of an unknown kind.
+    """
+    check_reachable(uri, shown_uri(uri))
+    set_mlflow_environment()
+    from mlflow import MlflowClient  # noqa: PLC0415 (after the environment is set)
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 (after the environment is set)
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 (after the environment is set)
+
+    set_mlflow_environment()
+    try:
+        if uri.startswith(_SQLITE):
+            path = Path(uri.removeprefix(_SQLITE))
+            make_sqlite_file(path, (path.parent / "mlartifacts").as_uri())
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise _unusable(uri, error) from error
+    return client
+
+
+def open_store(uri: str, experiment: str) -> Store:
+    """Open a store and its experiment; both are made where they are missing, by whoever comes first.
+
+    Args:
+        uri: As `resolve_uri` gives it.
+        experiment: Name of the experiment.
+
+    Raises:
+        TrackingError: The store cannot be used, see `connect`, or the experiment was deleted in it.
+    """
+    client = connect(uri)
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415 (after the environment is set)
+
+    try:
+        found = client.get_experiment_by_name(experiment)
+        if found is None:
+            try:
+                return Store(client, client.create_experiment(experiment, artifact_location(uri, experiment)), uri)
+            except MlflowException:
+                # Another process was faster, or the store is out of order: the next question tells.
+                found = client.get_experiment_by_name(experiment)
+    except MlflowException as error:
+        raise _unusable(uri, error) from error
+    if found is None or found.lifecycle_stage != "active":
+        stage = "none" if found is None else found.lifecycle_stage
+        todo = "Restore it in the user interface or choose another name"
+        where = f"experiment {experiment}"
+        raise TrackingError(expected_got(where, "it cannot take runs", "an active one", stage, todo))
+    return Store(client, found.experiment_id, uri)
+
+
+def _unusable(uri: str, error: Exception) -> TrackingError:
+    lines = str(error).splitlines() or [type(error).__name__]
+    todo = "Mend it, move it away, or name another store (YAML or MLFLOW_TRACKING_URI)"
+    what = "the tracking store cannot be used"
+    return TrackingError(expected_got(shown_uri(uri), what, "an MLflow store", lines[0][:300], todo))
