@@ -37,7 +37,7 @@ class XRayDataModule(CaseDataModule):
         No left-right flip: it would put the heart on the right, which is a finding (situs inversus); no up-down flip
         and no quarter turns: films are taken upright (Chlap 2021: only what a patient can be).
         Affine: patients stand a little differently: 10 degrees, a tenth in size, a twentieth in place (Chlap 2021).
-        RandomBrightnessContrast, RandomGamma: exposure and the maker's processing differ between detectors (Chlap 2021).
+        RandomBrightnessContrast, RandomGamma: exposure and processing differ between detectors (Chlap 2021).
         """
         return [
             {

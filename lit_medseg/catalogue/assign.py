@@ -9,6 +9,8 @@ from lit_medseg.catalogue.groups import Group
 from lit_medseg.errors import SplitError, expected_got
 
 MOST_PASSES = 10
+MOST_SWAPPED = 2000
+LEAST_GAIN = 1e-6
 UNSET = -1
 
 
@@ -16,8 +18,8 @@ def assign(groups: Sequence[Group], fractions: Mapping[str, float], seed: Sequen
     """Deal groups to sets, near the wanted fractions of cases, of each stratum and in all.
 
     First every set gets a group of every class (rarest class first), then the other groups go, biggest first, each to
-    the set where it lowers the squared deviation from the wanted counts most; at last single groups move while that
-    helps. Strata count inversely to their size, so that a rare one is balanced as well as a common one.
+    the set where it lowers the squared deviation from the wanted counts most; at last single groups move and pairs are
+    swapped while that helps. Strata count inversely to their size: a rare one is balanced as well as a common one.
 
     Args:
         groups: The groups, each with one case at least.
@@ -85,9 +87,13 @@ class _Deal:
             self._put(int(group), int(np.argmin(rise)))
 
     def improve(self) -> None:
-        """Move single groups while the deviation falls and no set loses a class."""
+        """Move single groups, and swap pairs, while the deviation falls and no set loses a class."""
+        every = range(len(self.home))
         for _ in range(MOST_PASSES):
-            if sum(self._move(group) for group in range(len(self.home))) == 0:
+            changes = sum(self._move(group) for group in every)
+            # Thousands of groups balance by moves alone, and pairs of them are too many.
+            changes += sum(self._swap(group) for group in every) if len(every) <= MOST_SWAPPED else 0
+            if changes == 0:
                 return
 
     def _move(self, group: int) -> bool:
@@ -99,17 +105,40 @@ class _Deal:
         away[home] -= self.counts[group]
         rise = self._rise(self.counts[group], away)
         best = int(np.argmin(rise))
-        if best == home or rise[best] > rise[home] - 1e-6:
+        if best == home or rise[best] > rise[home] - LEAST_GAIN:
             return False
-        self.dealt[home] -= self.counts[group]
-        self.covered[home] -= self.has[group]
+        self._take(group)
         self._put(group, best)
+        return True
+
+    def _swap(self, group: int) -> bool:
+        """Swap a group with the one of another set that fits best in its place; say whether it was swapped."""
+        home, away = self.home[group], self.dealt - self.wanted
+        gain = self.counts - self.counts[group]
+        rise = self._rise(gain, away[home]) + self._rise(-gain, away[self.home])
+        change = self.has.astype(np.int64) - self.has[group]
+        here, there = self.covered[home], self.covered[self.home]
+        whole = ((here == 0) | (here + change > 0)) & ((there == 0) | (there - change > 0))
+        rise[(self.home == home) | ~whole.all(axis=1)] = np.inf
+        other = int(np.argmin(rise))
+        if rise[other] > -LEAST_GAIN:
+            return False
+        place = int(self.home[other])
+        self._take(group)
+        self._take(other)
+        self._put(group, place)
+        self._put(other, int(home))
         return True
 
     def _rise(self, counts: NDArray[np.float64], away: NDArray[np.float64]) -> NDArray[np.float64]:
         """How much the weighted squared deviation rises when counts come on top, rounded so that ties are ties."""
         rise = (self.weights * counts * (2 * away + counts)).sum(axis=-1)
         return np.asarray(np.round(rise, 9), dtype=np.float64)
+
+    def _take(self, group: int) -> None:
+        self.dealt[self.home[group]] -= self.counts[group]
+        self.covered[self.home[group]] -= self.has[group]
+        self.home[group] = UNSET
 
     def _put(self, group: int, place: int) -> None:
         self.dealt[place] += self.counts[group]

@@ -71,7 +71,6 @@ class _Names:
     """Finds case ids as a file writes them: as they are, else without endings, else without folders too."""
 
     def __init__(self, manifest: Manifest) -> None:
-        self.ids = set(manifest.by_id)
         self.bare: dict[str, set[str]] = {}
         for case_id in manifest.by_id:
             for name in (_bare(case_id), PurePosixPath(_bare(case_id)).name):
@@ -79,7 +78,7 @@ class _Names:
 
     def find(self, given: str) -> str:
         """Give the data set's id; the given one where there is none, or where several cases could be meant."""
-        found = {given} if given in self.ids else self.bare.get(_bare(given), set())
+        found = self.bare.get(_bare(given), set())
         return next(iter(found)) if len(found) == 1 else given
 
 

@@ -2,10 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from typing_extensions import override
 
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, cast, override
+from typing import Any, cast
 
 from lightning.fabric.plugins import ClusterEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from typing_extensions import override
 
 from lit_medseg.cluster.rank_launcher import RankLauncher
 

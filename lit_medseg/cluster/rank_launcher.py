@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, override
+from typing import Any
 
 from lightning.fabric.plugins import ClusterEnvironment
 from lightning.fabric.utilities.distributed import _set_num_threads_if_needed
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
+from typing_extensions import override
 
 _LOG = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1

@@ -3,9 +3,10 @@
 import os
 import signal
 from types import FrameType
-from typing import Any, override
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+from typing_extensions import override
 
 
 class TerminateLikeInterrupt(Callback):

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from typing_extensions import override
 
 from lit_medseg.commands.parse_faults import parse_fault
 from lit_medseg.data.datamodule import CaseDataModule

@@ -1,7 +1,9 @@
 """The verbs fit, validate, test and predict."""
 
+import atexit
 import logging
 import os
+import signal
 import sys
 import tempfile
 import warnings
@@ -13,7 +15,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from lit_medseg.cluster.exact_ddp import ExactDDP
-from lit_medseg.cluster.rank_launcher import die_with_parent
+from lit_medseg.cluster.rank_launcher import RankLauncher, die_with_parent
 from lit_medseg.commands.build_trainer import build_trainer
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.fill_from_data import fill_from_data
@@ -21,12 +23,17 @@ from lit_medseg.commands.find_checkpoint import Checkpoint, config_of_checkpoint
 from lit_medseg.commands.record_run import print_page, record_start, recording_callbacks
 from lit_medseg.commands.session import Session, open_session
 from lit_medseg.data.datamodule import CaseDataModule
-from lit_medseg.errors import CheckpointError, MedSegError
+from lit_medseg.errors import CheckpointError, ConfigError, expected_got
 from lit_medseg.losses.class_weights import fill_class_weights, wants_class_weights
 from lit_medseg.networks.ports import check_ports
 from lit_medseg.tasks.task import Task
 
-_LOG = logging.getLogger(__name__)
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "validate": {"verbose": False},
+    "test": {"verbose": False},
+    "predict": {"return_predictions": False},
+}
+"""Our own page and files take the place of what Lightning prints and returns."""
 
 
 def main(argv: list[str]) -> int:
@@ -45,19 +52,102 @@ def main(argv: list[str]) -> int:
     if "LOCAL_RANK" in os.environ and rank_zero_only.rank != 0:
         die_with_parent()
     cli = ExperimentCLI(_with_own_config(argv))
-    checkpoint = None if cli.verb == "fit" or cli.settings.trainer.fast_dev_run else find_checkpoint(cli)
-    data = _build_data(cli, checkpoint)
+    dry = bool(cli.settings.trainer.fast_dev_run)
+    checkpoint = None if cli.verb == "fit" or dry else find_checkpoint(cli)
+    data: CaseDataModule = cli.build("data")
+    if checkpoint is not None:
+        data.adopt(checkpoint.card["data"])
+    data.prepare()
     fill_from_data(cli, data)
     task = _build_task(cli, data)
     session = open_session(cli, checkpoint)
+    trainer: Trainer | None = None
     try:
-        trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data))
+        trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, task, data))
         _let_ranks_report(trainer, session, argv)
         record_start(cli, session, data, checkpoint)
-        _run(cli.verb, trainer, task, data, _weights_of(cli, checkpoint))
+        _run(cli, trainer, task, data, checkpoint)
     except BaseException as error:
-        return _ended_early(error, session)
-    session_page = print_page(cli, session, task)
+        return _ended_early(error, session, trainer)
     session.end("FINISHED")
-    print(session_page)
+    print_page(cli, session, task)
     return 0
+
+
+def _build_task(cli: ExperimentCLI, data: CaseDataModule) -> Task:
+    """Build the task and see that it fits the data before anything is opened."""
+    task: Task = cli.build("model")
+    if wants_class_weights(task.loss):
+        fill_class_weights(task.loss, data.class_weights)
+    if task.dense != data.segments:
+        expected, got = ("masks", "labels") if task.dense else ("labels", "masks")
+        todo = f"Declare data.truth.{expected}, or take the other task"
+        raise ConfigError(expected_got(type(task).__name__, "the data have another truth", expected, got, todo))
+    if cli.verb == "fit":
+        check_ports(task.network, data.image_shape, data.target.channels, task.dense)
+    return task
+
+
+def _run(cli: ExperimentCLI, trainer: Trainer, task: Task, data: CaseDataModule, checkpoint: Checkpoint | None) -> None:
+    """Call the verb's method of the Trainer."""
+    weights = cli.settings.ckpt_path if checkpoint is None else str(checkpoint.path)
+    try:
+        getattr(trainer, cli.verb)(task, datamodule=data, ckpt_path=weights, **_OPTIONS.get(cli.verb, {}))
+    except RuntimeError as error:
+        if "Error(s) in loading state_dict" not in str(error):
+            raise
+        first = str(error).splitlines()[1].strip()
+        raise CheckpointError(f"{weights}: of another network, expected the YAML's, got: {first} Give its own YAML, or none.") from error
+
+
+def _let_ranks_report(trainer: Trainer, session: Session, argv: list[str]) -> None:
+    """Tell the strategy how another rank is started, and what to do when one fails."""
+    if isinstance(trainer.strategy, ExactDDP):
+        trainer.strategy.command = [sys.executable, "-m", "lit_medseg", *argv]
+        trainer.strategy.on_rank_failure = lambda text: session.end("FAILED", text)
+
+
+def _ended_early(error: BaseException, session: Session, trainer: Trainer | None) -> int:
+    """Mark the run as what it is, end the other ranks, and pass the error on.
+
+    Returns:
+        130 for an interruption.
+    """
+    interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+    launcher = None if trainer is None else trainer.strategy.launcher
+    if isinstance(launcher, RankLauncher):
+        launcher.kill(signal.SIGKILL)
+    if interrupted:
+        session.end("KILLED", "interrupted (Ctrl-C or SIGTERM)")
+        print("interrupted: the run is marked KILLED; its last checkpoint is kept.", file=sys.stderr)
+        return 130
+    session.end("FAILED", f"{type(error).__name__}: {str(error)[:1000]}")
+    raise error
+
+
+def _with_own_config(argv: list[str]) -> list[str]:
+    """Put the YAML that a checkpoint carries in front, where the command line has a checkpoint and no YAML."""
+    config = config_of_checkpoint(argv)
+    if config is None:
+        return argv
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml", delete=False) as file:
+        yaml.safe_dump(config, file, sort_keys=False)
+    atexit.register(Path(file.name).unlink, missing_ok=True)
+    return [argv[0], "--config", file.name, *argv[1:]]
+
+
+def _quieten() -> None:
+    """Leave out what libraries say that is no news to a user of ours."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for pattern in (
+        r"It is recommended to use `self\.log\(.*sync_dist=True",  # every rank holds all rows: the values are equal
+        r"The '.*_dataloader' does not have many workers",  # the number is a decision, see Loading
+        r".*LightningCLI's args parameter is intended to run from within Python",
+        r"The number of training batches .* is smaller than the logging interval",
+        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        r"``instantiate_classes`` was deprecated",
+        r"Found .* module\(s\) in eval mode at the start of training",  # frozen parts
+    ):
+        warnings.filterwarnings("ignore", message=pattern)

@@ -57,7 +57,9 @@ class Augmentation:
             return image, mask
         if image.ndim != 3:
             todo = "Set data.training.augmentation: []"
-            raise ConfigError(f"data.training.augmentation: for pictures, expected (C, H, W), got {image.shape}. {todo}.")
+            raise ConfigError(
+                f"data.training.augmentation: for pictures, expected (C, H, W), got {image.shape}. {todo}."
+            )
         self.compose.set_random_state(rng, random.Random(int(rng.integers(2**63))))
         if mask is None:
             return _channels_first(self.compose(image=_channels_last(image))["image"]), None
@@ -77,8 +79,10 @@ class Augmentation:
         return compose([_transform(spec) for spec in self.specs], mask_interpolation=cv2.INTER_NEAREST)
 
 
-def _transform(spec: Spec) -> Any:
-    """Make one transform, and those inside it."""
+def _transform(spec: Any) -> Any:
+    """Make one transform, and those inside it; jsonargparse has made the inner ones already."""
+    if hasattr(spec, "set_random_state"):
+        return spec
     path, arguments = _checked(spec)
     module, _, name = path.rpartition(".")
     try:
@@ -109,7 +113,9 @@ def _checked(spec: Any) -> tuple[str, dict[str, Any]]:
     """
     if not isinstance(spec, dict) or "class_path" not in spec or set(spec) - {"class_path", "init_args"}:
         expected = "class_path and init_args"
-        raise ConfigError(f"data.training.augmentation: not a transform, expected {expected}, got {spec!r}. Correct it.")
+        raise ConfigError(
+            f"data.training.augmentation: not a transform, expected {expected}, got {spec!r}. Correct it."
+        )
     return str(spec["class_path"]), dict(spec.get("init_args") or {})
 
 
@@ -117,9 +123,13 @@ def _channels_last(array: Array) -> Array:
     """Give `(H, W, C)`, contiguous; cv2 merges several times faster than NumPy copies a transposed array."""
     if len(array) == 1:
         return array[0][..., None].copy()
-    return np.asarray(cv2.merge(list(array))) if len(array) <= 4 else np.ascontiguousarray(array.transpose(1, 2, 0))
+    if len(array) > 4:
+        return np.ascontiguousarray(array.transpose(1, 2, 0))
+    merged: Array = cv2.merge(list(array))
+    return merged
 
 
 def _channels_first(array: Array) -> Array:
     """Give `(C, H, W)`; a transform may have dropped the axis of a single channel."""
-    return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    planes: Array = array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
+    return planes

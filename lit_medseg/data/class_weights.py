@@ -30,7 +30,8 @@ def total_count(entries: Sequence[Entry]) -> int:
 def class_weights(counts: dict[str, int], total: int, target: Target) -> list[float]:
     """Weigh rare classes up, in the order of `target.names`; a class without any gets 1.
 
-    Exclusive classes: n / (K n_k), as scikit-learn's `balanced` (King, Zeng 2001, doi:10.1093/oxfordjournals.pan.a004868).
+    Exclusive classes: n / (K n_k), as scikit-learn's `balanced`.
+    Source: King, Zeng 2001, doi:10.1093/oxfordjournals.pan.a004868.
     Overlapping classes: (n - n_k) / n_k, the `pos_weight` of torch's binary cross-entropy; a class that always holds
     gets 1 as well.
 

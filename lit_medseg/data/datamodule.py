@@ -34,6 +34,9 @@ from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.preprocess.step import Step
 from lit_medseg.target import Target
 
+# The defaults are frozen: one of each is enough.
+_TRUTH, _TRUST, _PREPARATION, _TRAINING, _LOADING = Truth(), Trust(), Preparation(), Training(), Loading()
+
 
 class CaseDataModule(pl.LightningDataModule, ABC):
     """Cases of one source, checked, split, preprocessed once, and handed out as `Batch`.
@@ -55,12 +58,12 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     def __init__(
         self,
         source: Source,
-        truth: Truth = Truth(),
+        truth: Truth = _TRUTH,
         splitter: Splitter | None = None,
-        trust: Trust = Trust(),
-        preparation: Preparation = Preparation(),
-        training: Training = Training(),
-        loading: Loading = Loading(),
+        trust: Trust = _TRUST,
+        preparation: Preparation = _PREPARATION,
+        training: Training = _TRAINING,
+        loading: Loading = _LOADING,
         predict_cases: Literal["test", "all"] = "test",
     ) -> None:
         super().__init__()
@@ -134,6 +137,19 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     def image_channels(self) -> int:
         """Channels that the network is given."""
         return self.state.image_channels
+
+    @property
+    def segments(self) -> bool:
+        """Whether the truth is masks (segmentation) and not labels."""
+        return self.state.truth.masks is not None
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """`(C, *S)` of a training image: the patch, or the first training case as a whole."""
+        ready = self._ready()
+        patch = self.training.patch_size
+        grid = ready.cache.grid(ready.rows(ready.train_entries)[0]) if patch is None else tuple(patch)
+        return (self.image_channels, *grid)
 
     @property
     def manifest(self) -> Manifest:

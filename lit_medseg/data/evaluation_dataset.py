@@ -37,7 +37,7 @@ class EvaluationDataset(Dataset[dict[str, Any]]):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        """Give a case; what it has of truth is there as `mask` (processed grid) and `reference` (native), or `label`."""
+        """Give a case; its truth, if any, as `mask` (processed grid) and `reference` (native), or as `label`."""
         row, entry = self.rows[index], self.entries[index]
         mask, reference = self.cache.mask(row), self.cache.reference(row)
         sample: dict[str, Any] = {

@@ -34,7 +34,9 @@ class FittedState:
             "normalize": self.normalize.plain(),
             "truth": {
                 # Lists of pairs: the order of the classes is the order of their codes.
-                "masks": None if self.truth.masks is None else [[name, value] for name, value in self.truth.masks.items()],
+                "masks": None
+                if self.truth.masks is None
+                else [[name, value] for name, value in self.truth.masks.items()],
                 "labels": _pairs(self.truth.labels),
                 "overlapping": self.truth.overlapping,
             },
@@ -62,7 +64,7 @@ class FittedState:
             )
         except (KeyError, TypeError) as error:
             todo = "Use a checkpoint that lit_medseg wrote"
-            text = f"checkpoint: its data part is unusable, expected pipeline, classes and channels, got no {error}. {todo}."
+            text = f"checkpoint: unusable data part, expected pipeline, classes and channels, got no {error}. {todo}."
             raise CheckpointError(text) from error
 
     def check(self, truth: Truth, steps: Pipeline | None, normalize: Pipeline | None) -> None:
@@ -76,7 +78,9 @@ class FittedState:
         Raises:
             CheckpointError: Every contradiction.
         """
-        faults = [] if steps is None else [f"data.preparation.steps: {text}" for text in self.pipeline.contradictions(steps)]
+        faults = (
+            [] if steps is None else [f"data.preparation.steps: {text}" for text in self.pipeline.contradictions(steps)]
+        )
         if normalize is not None:
             faults += [f"data.preparation.normalize: {text}" for text in self.normalize.contradictions(normalize)]
         if truth.declared:
@@ -86,7 +90,9 @@ class FittedState:
         if faults:
             listed = "\n".join(f"  - {fault}" for fault in faults)
             todo = "Take them out of the YAML: the checkpoint brings its own"
-            text = f"checkpoint: the YAML contradicts it, expected no contradiction, got {len(faults)}. {todo}.\n{listed}"
+            text = (
+                f"checkpoint: the YAML contradicts it, expected no contradiction, got {len(faults)}. {todo}.\n{listed}"
+            )
             raise CheckpointError(text)
 
 
@@ -94,4 +100,8 @@ def _pairs(labels: dict[str, str] | list[str] | None) -> list[list[str]] | None:
     """Write labels as pairs of name and value."""
     if labels is None:
         return None
-    return [[name, value] for name, value in labels.items()] if isinstance(labels, dict) else [[name, name] for name in labels]
+    return (
+        [[name, value] for name, value in labels.items()]
+        if isinstance(labels, dict)
+        else [[name, name] for name in labels]
+    )

@@ -52,7 +52,9 @@ def training_loader(
         ConfigError: Settings that do not fit the data, the task or the number of ranks.
     """
     entries = prepared.train_entries
-    labels = None if prepared.state.truth.labels is None else [entry.label for entry in entries if entry.label is not None]
+    labels = (
+        None if prepared.state.truth.labels is None else [entry.label for entry in entries if entry.label is not None]
+    )
     dataset = TrainingDataset(
         cache=prepared.cache,
         rows=prepared.rows(entries),
@@ -110,15 +112,22 @@ def _check(dataset: TrainingDataset, training: Training) -> None:
     """Refuse settings that do not fit the data or the task.
 
     Raises:
-        ConfigError: Images of several sizes without a patch, a patch of other dimensions, or a setting of the other task.
+        ConfigError: Images of several sizes without a patch, a patch of other dimensions, a setting of the other task.
     """
     grids = sorted({dataset.cache.grid(row) for row in dataset.rows})
     if training.patch_size is None and len(grids) > 1:
-        got, todo = f"{len(grids)}: {grids[:3]} ...", "Set it, or add preprocess.resize.Resize to data.preparation.steps"
-        raise ConfigError(f"data.training.patch_size: training images differ in size, expected one size, got {got}. {todo}.")
+        got, todo = (
+            f"{len(grids)}: {grids[:3]} ...",
+            "Set it, or add preprocess.resize.Resize to data.preparation.steps",
+        )
+        raise ConfigError(
+            f"data.training.patch_size: training images differ in size, expected one size, got {got}. {todo}."
+        )
     if training.patch_size is not None and len(training.patch_size) != len(grids[0]):
         expected = f"{len(grids[0])} numbers"
-        raise ConfigError(f"data.training.patch_size: unusable, expected {expected}, got {training.patch_size}. Correct it.")
+        raise ConfigError(
+            f"data.training.patch_size: unusable, expected {expected}, got {training.patch_size}. Correct it."
+        )
     if training.balanced and dataset.labels is None:
         todo = "Use class weights or data.training.foreground"
         raise ConfigError(f"data.training.balanced: for classification, expected labels, got masks. {todo}.")

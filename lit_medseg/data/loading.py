@@ -34,7 +34,9 @@ class Loading:
         """
         for name in ("batch_size", "eval_batch_size", "prefetch"):
             if getattr(self, name) < 1:
-                raise ConfigError(f"data.loading.{name}: unusable, expected 1 or more, got {getattr(self, name)}. Raise it.")
+                raise ConfigError(
+                    f"data.loading.{name}: unusable, expected 1 or more, got {getattr(self, name)}. Raise it."
+                )
         if self.workers is not None and self.workers < 0:
             raise ConfigError(f"data.loading.workers: unusable, expected 0 or more, got {self.workers}. Raise it.")
 

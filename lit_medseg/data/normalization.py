@@ -30,8 +30,8 @@ def normalized(image: NDArray[Any], normalize: Pipeline) -> NDArray[np.float32]:
     changed = sample.images[0].array
     if changed.shape[1:] != image.shape[1:]:
         todo = "Move the step to data.preparation.steps"
-        text = f"data.preparation.normalize: changes the grid, expected {image.shape[1:]}, got {changed.shape[1:]}. {todo}."
-        raise ConfigError(text)
-    if changed is image or changed.base is not None or changed.dtype != np.float32 or not changed.flags.c_contiguous:
-        return np.array(changed, dtype=np.float32, order="C")
-    return changed
+        where, before, after = "data.preparation.normalize", image.shape[1:], changed.shape[1:]
+        raise ConfigError(f"{where}: changes the grid, expected {before}, got {after}. {todo}.")
+    # A view, or the image itself, may lie in the read-only cache.
+    copy = True if changed is image or changed.base is not None else None
+    return np.array(changed, dtype=np.float32, order="C", copy=copy)

@@ -175,7 +175,9 @@ def _one_number_of_channels(cache: CaseCache) -> int:
     for row, case_id in enumerate(cache.case_ids):
         by_channels.setdefault(cache.channels(row), []).append(case_id)
     if len(by_channels) != 1:
-        got = ", ".join(f"{channels} in {len(ids)} cases (such as {ids[0]})" for channels, ids in sorted(by_channels.items()))
+        got = ", ".join(
+            f"{channels} in {len(ids)} cases (such as {ids[0]})" for channels, ids in sorted(by_channels.items())
+        )
         todo = "Add lit_medseg.preprocess.to_gray.ToGray or to_rgb.ToRGB to data.preparation.steps"
         raise DataError(expected_got("images", "different numbers of channels", "one", got, todo))
     return next(iter(by_channels))
@@ -189,4 +191,6 @@ def _check_channels(state: FittedState | None, channels: int) -> None:
     """
     if state is not None and state.image_channels != channels:
         todo = "Use the data that the checkpoint was trained for"
-        raise CheckpointError(expected_got("checkpoint", "trained on other channels", state.image_channels, channels, todo))
+        raise CheckpointError(
+            expected_got("checkpoint", "trained on other channels", state.image_channels, channels, todo)
+        )

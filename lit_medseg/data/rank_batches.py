@@ -50,7 +50,9 @@ class RankBatches(Sampler[list[SampleKey]]):
         if batch_size % world_size:
             todo = "batch_size is over all ranks: choose a multiple of their number"
             expected = f"a multiple of {world_size}"
-            raise ConfigError(f"data.loading.batch_size: not divisible by the ranks, expected {expected}, got {batch_size}. {todo}.")
+            raise ConfigError(
+                f"data.loading.batch_size: not divisible by the ranks, expected {expected}, got {batch_size}. {todo}."
+            )
         self.cases, self.batch_size, self.seed, self.repeats = cases, batch_size, seed, repeats
         self.share = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
         self.groups = None if labels is None else _groups(labels)
@@ -58,7 +60,7 @@ class RankBatches(Sampler[list[SampleKey]]):
 
     def __len__(self) -> int:
         """Count the batches of a whole epoch."""
-        return -(-self.cases * self.repeats // self.batch_size)
+        return (self.cases * self.repeats + self.batch_size - 1) // self.batch_size
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """Give this rank's keys, batch by batch."""

@@ -37,7 +37,9 @@ class Training:
             expected, got = "two or three positive numbers", self.patch_size
             raise ConfigError(f"data.training.patch_size: unusable, expected {expected}, got {got}. Correct it.")
         if not 0 <= self.foreground <= 1:
-            raise ConfigError(f"data.training.foreground: unusable, expected 0 to 1, got {self.foreground}. Correct it.")
+            raise ConfigError(
+                f"data.training.foreground: unusable, expected 0 to 1, got {self.foreground}. Correct it."
+            )
         if self.repeats < 1:
             raise ConfigError(f"data.training.repeats: unusable, expected 1 or more, got {self.repeats}. Correct it.")
         if self.seed < 0:

@@ -43,4 +43,8 @@ class Truth:
 
 def _by_name(labels: dict[str, str] | Sequence[str]) -> dict[str, str]:
     """Turn a list of names into names that stand for themselves."""
-    return {str(name): str(value) for name, value in labels.items()} if isinstance(labels, dict) else {x: x for x in labels}
+    return (
+        {str(name): str(value) for name, value in labels.items()}
+        if isinstance(labels, dict)
+        else {x: x for x in labels}
+    )

@@ -14,6 +14,7 @@ from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.check_png import SIGNATURE, png_damage
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*")
 ORIENTATION = 0x0112
 DAMAGE = (
     OSError,
@@ -61,9 +62,10 @@ def decode_picture(path: Path, where: str, palette: bool) -> NDArray[np.generic]
                 deep = _decode_deep(content, where)
                 return deep[..., :1] if picture.mode == "LA" else deep
             return _pixels(picture, where, palette)
-    except UnidentifiedImageError:
-        # Colours in 32-bit floats and the like, which only OpenCV reads; it fails on damage.
-        return _decode_deep(content, where)
+    except UnidentifiedImageError as error:
+        if content[:4] in TIFF_SIGNATURES:  # colours in 32-bit floats, which only OpenCV reads; it refuses damage
+            return _decode_deep(content, where)
+        raise DataError(_damaged(where, f"{len(content)} bytes that are none of these")) from error
     except DataError:
         raise
     except DAMAGE as error:

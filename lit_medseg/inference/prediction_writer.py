@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
+from typing_extensions import override
 
 from lit_medseg.batch import Batch
 from lit_medseg.imaging.write_png import write_png

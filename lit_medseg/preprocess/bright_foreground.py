@@ -27,6 +27,6 @@ class BrightForeground(IntensityStep):
         low, median, high = np.percentile(mean, [1, 50, 99])
         if median <= (low + high) / 2:
             return image
-        if np.issubdtype(image.array.dtype, np.integer):
-            return image.with_array(np.iinfo(image.array.dtype).max - image.array)
+        if image.array.dtype.kind in "iu":
+            return image.with_array(np.iinfo(str(image.array.dtype)).max - image.array)
         return image.with_array(image.array.max() + image.array.min() - image.array)

@@ -80,9 +80,7 @@ class CaseCache:
         return np.ndarray(record.shape, record.dtype, self._bytes.data, record.offset)
 
 
-def open_cache(
-    folder: Path, key: str, case_ids: Sequence[str], make: Callable[[str], ProcessedCase]
-) -> CaseCache:
+def open_cache(folder: Path, key: str, case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -> CaseCache:
     """Open a cache; make it first where it is missing or damaged. One process makes it while the others wait.
 
     Args:

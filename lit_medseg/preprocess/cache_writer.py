@@ -128,4 +128,6 @@ def _disk_fault(folder: Path, error: OSError) -> DataError:
     else:
         what = "the cache cannot be written"
         todo = "Set data.preparation.cache_dir to a folder that you may write to"
-    return DataError(f"{folder.parent}: {what}, expected room for processed cases, got {error.strerror or error}. {todo}.")
+    return DataError(
+        f"{folder.parent}: {what}, expected room for processed cases, got {error.strerror or error}. {todo}."
+    )

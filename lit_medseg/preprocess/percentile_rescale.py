@@ -34,7 +34,9 @@ class PercentileRescale(IntensityStep):
         """
         if not 0 <= self.low < self.high <= 100:
             got = f"{self.low} and {self.high}"
-            raise ConfigError(f"percentile_rescale: unusable, expected 0 <= low < high <= 100, got {got}. Correct them.")
+            raise ConfigError(
+                f"percentile_rescale: unusable, expected 0 <= low < high <= 100, got {got}. Correct them."
+            )
 
     def change(self, image: Volume) -> Volume:
         """Stretch and clip; a constant channel becomes 0."""

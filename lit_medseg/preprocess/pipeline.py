@@ -64,11 +64,15 @@ class Pipeline:
         """
         if len(trace.steps) != len(self.steps):
             got, expected = len(trace.steps), len(self.steps)
-            raise DataError(f"trace: of another pipeline, expected {expected} steps, got {got}. Preprocess the case again.")
+            raise DataError(
+                f"trace: of another pipeline, expected {expected} steps, got {got}. Preprocess the case again."
+            )
         for step, step_trace in zip(reversed(self.steps), reversed(trace.steps), strict=True):
             volume = step.invert(volume, step_trace)
         if volume.grid != trace.grid:
-            raise DataError(f"prediction: not on its native grid, expected {trace.grid}, got {volume.grid}. Check the steps.")
+            raise DataError(
+                f"prediction: not on its native grid, expected {trace.grid}, got {volume.grid}. Check the steps."
+            )
         return trace.place(volume)
 
     def plain(self) -> list[dict[str, Any]]:
@@ -87,7 +91,7 @@ class Pipeline:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def contradictions(self, asked: "Pipeline") -> list[str]:
-        """List where a YAML asks for something other than this (a checkpoint's) pipeline; its open values ask nothing."""
+        """List where a YAML's pipeline differs from this one (a checkpoint's); its open values ask nothing."""
         mine, theirs = self.plain(), asked.plain()
         paths, asked_paths = [item["class_path"] for item in mine], [item["class_path"] for item in theirs]
         if paths != asked_paths:

@@ -32,13 +32,19 @@ def step_from_plain(plain: dict[str, Any]) -> Step:
     try:
         kind = getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be imported, expected a step, got {error}. Install its package.") from error
+        raise CheckpointError(
+            f"{path}: cannot be imported, expected a step, got {error}. Install its package."
+        ) from error
     if not (isinstance(kind, type) and issubclass(kind, Step)):
-        raise CheckpointError(f"{path}: not a step, expected a child of Step, got {kind!r}. Check where the file is from.")
+        raise CheckpointError(
+            f"{path}: not a step, expected a child of Step, got {kind!r}. Check where the file is from."
+        )
     try:
         step = kind(**{key: _from_json(value) for key, value in plain["init_args"].items()})
     except TypeError as error:
-        raise CheckpointError(f"{path}: does not take these values, expected its fields, got {error}. Update it.") from error
+        raise CheckpointError(
+            f"{path}: does not take these values, expected its fields, got {error}. Update it."
+        ) from error
     return step
 
 

@@ -62,5 +62,7 @@ def _unit_range(image: NDArray[Any], where: str) -> NDArray[Any]:
         raise DataError(expected_got(where, "unusable intensities after preprocessing", expected, image.dtype, todo))
     low, high = float(image.min()), float(image.max())
     if not 0 <= low <= high <= 1:
-        raise DataError(expected_got(where, "unusable intensities after preprocessing", expected, f"{low} to {high}", todo))
+        raise DataError(
+            expected_got(where, "unusable intensities after preprocessing", expected, f"{low} to {high}", todo)
+        )
     return image.astype(np.float32, copy=False)

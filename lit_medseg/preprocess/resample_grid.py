@@ -21,7 +21,7 @@ def intensities_onto(volume: Volume, grid: tuple[int, int]) -> Volume:
         grid: Height and width to reach.
 
     Returns:
-        The volume with spacing and affine of the new grid (the field of view stays); the same one where nothing changes.
+        The volume with spacing and affine of the new grid (the field of view stays); the same one if it is there.
 
     Raises:
         DataError: The volume has three spatial dimensions.
@@ -51,7 +51,9 @@ def codes_onto(volume: Volume, grid: tuple[int, int]) -> Volume:
 def _onto(volume: Volume, grid: tuple[int, int], resize: Callable[[Plane, tuple[int, int]], Plane]) -> Volume:
     """Resize every plane and move spacing and affine along."""
     if len(volume.grid) != 2:
-        raise DataError(f"resize: unusable image, expected two spatial dimensions, got {volume.grid}. Take slices first.")
+        raise DataError(
+            f"resize: unusable image, expected two spatial dimensions, got {volume.grid}. Take slices first."
+        )
     if volume.grid == grid:
         return volume
     array = np.stack([resize(np.ascontiguousarray(plane), grid) for plane in volume.array])

@@ -78,7 +78,9 @@ class ResizeWithin(_GridStep):
             ConfigError: The length is below one.
         """
         if self.longest < 1:
-            raise ConfigError(f"resize: unusable longest side, expected a positive number, got {self.longest}. Correct it.")
+            raise ConfigError(
+                f"resize: unusable longest side, expected a positive number, got {self.longest}. Correct it."
+            )
 
     def wanted(self, grid: tuple[int, ...]) -> tuple[int, int]:
         """Give the shrunken grid, each side at least one; a grid of three dimensions is refused later."""

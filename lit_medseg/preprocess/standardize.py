@@ -49,7 +49,9 @@ class Standardize(FittedStep):
             raise DataError("standardize: nothing to fit on, expected training cases, got none. Check the split.")
         mean = tuple(float(value) for value in moments.mean)
         std = tuple(float(value) for value in np.sqrt(moments.squares / moments.count))
-        return replace(self, mean=self.mean if self.mean is not None else mean, std=self.std if self.std is not None else std)
+        return replace(
+            self, mean=self.mean if self.mean is not None else mean, std=self.std if self.std is not None else std
+        )
 
     def apply(self, sample: Sample) -> tuple[Sample, Trace]:
         """Shift and scale; channels are counted over all images of the case.
@@ -59,7 +61,9 @@ class Standardize(FittedStep):
         """
         expected, got = self._factors[0].size, sum(image.array.shape[0] for image in sample.images)
         if got != expected:
-            raise DataError(f"standardize: other channels than fitted, expected {expected}, got {got}. Check the steps.")
+            raise DataError(
+                f"standardize: other channels than fitted, expected {expected}, got {got}. Check the steps."
+            )
         images, start = list[Volume](), 0
         for image in sample.images:
             images.append(image.with_array(self._scaled(image.array, start)))
@@ -104,7 +108,9 @@ class _Moments:
         """
         if self.mean.shape != other.mean.shape:
             expected, got = self.mean.size, other.mean.size
-            raise DataError(f"standardize: channels differ between cases, expected {expected}, got {got}. Add ToRGB or ToGray.")
+            raise DataError(
+                f"standardize: channels differ between cases, expected {expected}, got {got}. Add ToRGB or ToGray."
+            )
         count, delta = self.count + other.count, other.mean - self.mean
         squares = self.squares + other.squares + delta**2 * (self.count * other.count / count)
         return _Moments(count, self.mean + delta * (other.count / count), squares)

@@ -10,7 +10,7 @@ from lit_medseg.preprocess.trace import Trace
 
 
 class Step(ABC):
-    """One change to a case. Children are frozen dataclasses whose fields are plain values, so that a YAML can name them.
+    """One change to a case. Children are frozen dataclasses with plain fields, so that a YAML can name them.
 
     Attributes:
         version: Raised by whoever changes what a step computes: caches made before are then made anew.

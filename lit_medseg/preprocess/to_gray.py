@@ -30,7 +30,9 @@ class ToGray(IntensityStep):
         if channels == 1:
             return image
         if channels != 3:
-            raise DataError(f"to_gray: unusable channels, expected 1 or 3, got {channels}. Take the step out of the YAML.")
+            raise DataError(
+                f"to_gray: unusable channels, expected 1 or 3, got {channels}. Take the step out of the YAML."
+            )
         luma = np.tensordot(np.array(_BT601), image.array.astype(np.float64), axes=1)[np.newaxis]
         if np.issubdtype(image.array.dtype, np.integer):
             luma = np.rint(luma)

@@ -26,5 +26,7 @@ class ToRGB(IntensityStep):
         if channels == 3:
             return image
         if channels != 1:
-            raise DataError(f"to_rgb: unusable channels, expected 1 or 3, got {channels}. Take the step out of the YAML.")
+            raise DataError(
+                f"to_rgb: unusable channels, expected 1 or 3, got {channels}. Take the step out of the YAML."
+            )
         return image.with_array(np.repeat(image.array, 3, axis=0))

@@ -1,11 +1,11 @@
 """Classification: a class for every image."""
 
-from typing import override
 
 import pandas as pd
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
+from typing_extensions import override
 
 from lit_medseg.batch import Batch
 from lit_medseg.losses.cross_entropy import CrossEntropy

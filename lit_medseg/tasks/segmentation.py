@@ -1,12 +1,12 @@
 """Segmentation: a class for every pixel."""
 
 from collections.abc import Callable
-from typing import override
 
 import pandas as pd
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
+from typing_extensions import override
 
 from lit_medseg.batch import Batch
 from lit_medseg.inference.native_probabilities import native_probabilities

@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-import torch
 from torch import nn
 
+from lit_medseg.cluster.read_checkpoint import read_checkpoint
 from lit_medseg.errors import CheckpointError
 
 _LOG = logging.getLogger(__name__)
@@ -26,12 +26,7 @@ def load_start_weights(network: nn.Module, path: str) -> list[str]:
     Raises:
         CheckpointError: No such file, no checkpoint of ours, or nothing in it fits.
     """
-    if not Path(path).is_file():
-        raise CheckpointError(f"start_from: no such checkpoint, expected a file, got {path!r}. Mend the path.")
-    try:
-        saved = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except (RuntimeError, KeyError, EOFError, ValueError, OSError) as error:
-        raise CheckpointError(f"start_from: {path} is no checkpoint of lit_medseg, got: {error}. Give one that fit wrote.") from error
+    saved = read_checkpoint(Path(path))["state_dict"]
     prefix = "network."
     saved = {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}
     own = network.state_dict()

@@ -1,7 +1,7 @@
 """What segmentation and classification share: optimisation, and evaluation that is exact on any number of ranks."""
 
 from abc import ABC, abstractmethod
-from typing import Any, NotRequired, Self, TypedDict, override
+from typing import Any, NotRequired, Self, TypedDict
 
 import pandas as pd
 import torch
@@ -11,6 +11,7 @@ from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+from typing_extensions import override
 
 from lit_medseg.batch import Batch
 from lit_medseg.errors import ConfigError

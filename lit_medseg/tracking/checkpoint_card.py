@@ -1,11 +1,12 @@
 """What a checkpoint says about itself, beside the weights."""
 
 from pathlib import Path
-from typing import Any, override
+from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from typing_extensions import override
 
+from lit_medseg.cluster.read_checkpoint import read_checkpoint
 from lit_medseg.errors import CheckpointError
 
 KEY = "lit_medseg"
@@ -38,12 +39,9 @@ def read_card(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: No such file, or no checkpoint of lit_medseg.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint, expected a file, got nothing. Mend --ckpt_path, or run fit first.")
-    try:
-        # mapped and not read: the weights are loaded later, once, by the trainer
-        card = torch.load(path, map_location="cpu", weights_only=True, mmap=True)[KEY]
-    except (RuntimeError, KeyError, EOFError, ValueError, OSError, TypeError) as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(f"{path}: not a checkpoint of lit_medseg, expected one that fit wrote, got: {text}. Mend --ckpt_path.") from error
-    return dict(card)
+    content = read_checkpoint(path)
+    if KEY not in content:
+        raise CheckpointError(
+            f"{path}: of another program, expected the key {KEY!r}, got {sorted(content)}. Use it as start_from."
+        )
+    return dict(content[KEY])

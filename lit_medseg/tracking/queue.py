@@ -96,11 +96,13 @@ class RecordQueue:
             return self._sent >= goal
 
     def close(self, timeout_s: float = 60.0) -> bool:
-        """Flush, stop the thread and let go of the folder; the queue cannot be used again.
+        """Flush, stop the thread and let go of the folder; closing again does nothing.
 
         Returns:
             Whether everything was sent; what was not waits in the folder.
         """
+        if self._closing:
+            return self._sent >= self._file.size
         delivered = self.flush(timeout_s)
         with self._changed:
             self._closing = True

@@ -22,9 +22,9 @@ def _locked(path: Path) -> Iterator[None]:
 def make_sqlite_file(path: Path, artifact_root: str) -> None:
     """Make an empty store where none is.
 
-    MLflow itself makes its tables in place, by several dozen migrations that take seconds: two first commands at once fall
-    over each other, and a kill in between leaves a file that no version opens. Here the tables are made in a sibling,
-    which is renamed when it is whole.
+    MLflow itself makes its tables in place, by several dozen migrations that take seconds: two first commands at once
+    fall over each other, and a kill in between leaves a file that no version opens. Here the tables are made in a
+    sibling, which is renamed when it is whole.
 
     Args:
         path: The database; one that exists and is not empty is left alone.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,10 @@ class FakeSource(Source):
 
     def list(self) -> Listing:
         return Listing(self.cases, self.faults)
+
+    def plain(self) -> dict[str, Any]:
+        """Like a real source: the cases themselves are no part of the YAML."""
+        return {"class_path": "fake", "init_args": {"root": self.root}}
 
 
 def write_png(path: Path, array: np.ndarray) -> None:

@@ -110,6 +110,13 @@ def test_ten_are_named_and_the_rest_counted(tmp_path):
     assert "and 3 more" in str(caught.value)
 
 
+def test_a_faulty_data_set_is_refused_again(tmp_path):
+    source, cache = source_of_pairs(tmp_path / "data", 3), tmp_path / "cache"
+    for _ in range(2):
+        with pytest.raises(DataError, match="3 faults in 3 cases"):
+            build_manifest(source, MaskClasses({"organ": 7}), cache)
+
+
 def test_labels_are_checked(tmp_path):
     write_png(tmp_path / "i.png", np.zeros((4, 4), np.uint8))
     cases = [Case(str(i), "p", (Ref("i.png"),), labels=labels) for i, labels in enumerate([("1",), ("3",), None, ()])]
@@ -169,7 +176,9 @@ def test_every_change_is_seen(tmp_path, scans):
     assert build_manifest(source, CLASSES, cache).data_hash != first.data_hash
     build_manifest(source, MaskClasses({"lesion": 9, "organ": 7}), cache)
     build_manifest(replace(source, cases=source.cases[:3]), CLASSES, cache)
-    build_manifest(replace(source, cases=(replace(source.cases[0], patient_id="other"),)), CLASSES, cache)
+    build_manifest(
+        replace(source, cases=(replace(source.cases[0], patient_id="other"), *source.cases[1:])), CLASSES, cache
+    )
     assert len(scans) == 6
 
 

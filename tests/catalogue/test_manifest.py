@@ -4,7 +4,9 @@ from dataclasses import replace
 import numpy as np
 
 from lit_medseg.catalogue.build_manifest import build_manifest
+from lit_medseg.catalogue.case import Case, Ref
 from lit_medseg.catalogue.classes import MaskClasses
+from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.manifest import Manifest
 from tests.catalogue.fake_cases import entry, manifest_of, source_of_pairs, write_png
 
@@ -31,6 +33,13 @@ def test_the_hash_does_not_know_where_the_files_lie(tmp_path):
         build_manifest(source_of_pairs(tmp_path / name, 3), CLASSES, None).data_hash for name in ("here", "there")
     }
     assert len(hashes) == 1
+
+
+def test_the_hash_does_not_know_the_names_of_the_files():
+    one, other = (Case("a", "p", (Ref(name),), (Ref(name),)) for name in ("x.png", "y.tif"))
+    assert manifest_of([Entry(one, (1, 1), 1, "uint8", "h")]).data_hash == (
+        manifest_of([Entry(other, (1, 1), 1, "uint8", "h")]).data_hash
+    )
 
 
 def test_the_hash_sees_pixels_truth_and_facts(tmp_path):

@@ -15,13 +15,14 @@ def test_it_counts_cases_patients_and_classes():
         entry("c", None, ()),
         entry("d", None),
         entry("e", "q"),
+        entry("f", None, ()),
     ]
     manifest = manifest_of(cases, "some/where")
-    split = Split(("a", "b", "c"), (), ("d",), "by hand")
+    split = Split(("a", "b", "c", "f"), (), ("d",), "by hand")
     summary = summarise(manifest, split, LabelClasses({"x": "0", "y": "1", "z": "2"}, overlapping=True))
     assert summary.name == "where"
-    assert summary.cases == {"train": 3, "val": 0, "test": 1}
-    assert summary.patients == {"train": 2, "val": 0, "test": 1}
+    assert summary.cases == {"train": 4, "val": 0, "test": 1}
+    assert summary.patients == {"train": 3, "val": 0, "test": 1}
     assert summary.classes["train"] == {"x": 2, "y": 1, "z": 0}
     assert summary.classes["test"] == {"x": 1, "y": 0, "z": 0}
     assert summary.unused == 1

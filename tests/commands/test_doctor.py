@@ -54,19 +54,34 @@ def test_a_broken_torchvision_is_reported_with_the_mending_command(tmp_path):
     (line,) = [line for line in result.stdout.splitlines() if line.startswith("fault")]
     assert "torchvision" in line
     assert "RuntimeError: operator torchvision::nms does not exist" in line
-    torch, torchvision = (lock.read_lock()[name][0] for name in ("torch", "torchvision"))
-    mend = next(text for text in result.stdout.splitlines() if "install" in text and "torchvision==" in text)
-    assert mend.strip() == lock.reinstall("torch", "torchvision")
-    assert mend.endswith(f"torch=={torch} torchvision=={torchvision}") or mend.strip() == "rm -rf .venv && make install"
+    assert result.stdout.splitlines()[-2].strip() == lock.reinstall("torch", "torchvision")
 
 
-def test_it_works_when_nothing_is_installed():
+@pytest.mark.parametrize(
+    ("tools", "command"),
+    [
+        ({"uv", "pip"}, "{python} -m uv pip install --reinstall torch=={torch} torchvision=={torchvision}"),
+        ({"pip"}, "{python} -m pip install --force-reinstall torch=={torch} torchvision=={torchvision}"),
+        (set(), "rm -rf .venv && make install"),
+    ],
+)
+def test_the_mending_command_uses_what_is_there(monkeypatch, tools, command):
+    monkeypatch.setattr(lock.importlib.util, "find_spec", lambda name: name if name in tools else None)
+    pins = {name: version for name, (version, _) in lock.read_lock().items()}
+    expected = command.format(python=sys.executable, torch=pins["torch"], torchvision=pins["torchvision"])
+    assert lock.reinstall("torch", "torchvision") == expected
+
+
+def test_it_works_when_nothing_is_installed(tmp_path):
     # -S: without site-packages there is only the standard library.
     command = [sys.executable, "-S", "-m", "lit_medseg", "doctor"]
-    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\")\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False)
     assert result.returncode == 1
     assert result.stderr == ""
     assert re.search(r"^fault +packages +\d+ missing", result.stdout, re.MULTILINE)
+    assert re.search(r"^fault +torch +does not import: ModuleNotFoundError", result.stdout, re.MULTILINE)
     assert re.search(r"^ok +cores", result.stdout, re.MULTILINE)
 
 
@@ -154,7 +169,7 @@ def test_cores_that_are_seen_but_not_paid_for(tmp_path, monkeypatch):
     (tmp_path / "cpu.max").write_text("400000 100000\n")
     found = machine.check_cores(tmp_path)
     assert found.state is State.WARNING
-    assert found.mend == "export OMP_NUM_THREADS=4, and num_workers: 4 in the YAML"
+    assert found.mend == "export OMP_NUM_THREADS=4, and workers: 4 below data.loading in the YAML"
     (tmp_path / "cpu.max").write_text("6400000 100000\n")
     assert machine.check_cores(tmp_path) == check.ok("cores", "64")
 

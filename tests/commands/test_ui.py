@@ -103,7 +103,7 @@ def test_a_server_that_ends_at_once_tells_its_last_words(tmp_path, monkeypatch, 
     (tmp_path / "mlflow.py").write_text("raise SystemExit('the schema is out of date')\n")
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(TrackingError, match="does not start.*\n.*the schema is out of date"):
+    with pytest.raises(TrackingError, match=r"does not start.*\n.*the schema is out of date"):
         ui.main([])
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -88,7 +88,7 @@ def test_one_bit_is_0_and_255(tmp_path):
 def test_masks_collapse_equal_channels_and_refuse_others(tmp_path):
     codes = np.arange(12, dtype=np.uint8).reshape(3, 4)
     np.testing.assert_array_equal(read_mask(save(tmp_path / "a.png", np.stack([codes] * 3, -1))), codes)
-    with pytest.raises(DataError, match="colour.png: the mask's channels differ"):
+    with pytest.raises(DataError, match=r"colour\.png: the mask's channels differ"):
         read_mask(save(tmp_path / "colour.png", colours()))
 
 
@@ -137,6 +137,25 @@ def test_a_flipped_bit_in_a_png_is_refused(tmp_path):
         read_image(tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("compression", [1, 5, 8])
+def test_a_truncated_float_tiff_is_refused(tmp_path, compression):
+    array = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    content = cv2.imencode(".tif", array, [cv2.IMWRITE_TIFF_COMPRESSION, compression])[1].tobytes()
+    (tmp_path / "a.tif").write_bytes(content)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), array.transpose(2, 0, 1)[::-1])
+    for size in (len(content) * share // 20 for share in range(20)):
+        (tmp_path / "a.tif").write_bytes(content[:size])
+        with pytest.raises(DataError, match="truncated"):
+            read_image(tmp_path / "a.tif")
+
+
+def test_other_formats_are_refused(tmp_path):
+    Image.fromarray(colours()).save(tmp_path / "a.gif")
+    (tmp_path / "a.gif").rename(tmp_path / "a.png")
+    with pytest.raises(DataError, match="unknown format"):
+        read_image(tmp_path / "a.png")
+
+
 def test_no_picture_and_no_file_are_refused(tmp_path):
     (tmp_path / "a.png").write_text("<html>not found</html>")
     for name, text in (("a.png", "unknown format"), ("b.png", "b.png: the file is missing")):
@@ -150,7 +169,7 @@ def test_no_picture_and_no_file_are_refused(tmp_path):
 def test_orientation_and_pages_are_refused(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
-    with pytest.raises(DataError, match="orientation .* got 6"):
+    with pytest.raises(DataError, match=r"orientation .* got 6"):
         read_image(save(tmp_path / "a.jpg", colours(), exif=exif))
     exif[0x0112] = 1
     assert read_image(save(tmp_path / "b.jpg", colours(), exif=exif)).shape == (3, 37, 53)
@@ -246,3 +265,21 @@ def test_a_relative_path_is_named_as_given(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"^images/a\.png: "):
         read_image(Path("images/a.png"))
+
+
+@pytest.mark.realdata
+@pytest.mark.skipif("LIT_MEDSEG_DATA" not in os.environ, reason="LIT_MEDSEG_DATA is not set")
+@pytest.mark.parametrize(
+    "pattern", ["nuclei_dsb2018/*/*.png", "cardiac_sunnybrook/*/*/*.png", "dermoscopy_isic2017/*/*.*"]
+)
+def test_real_pictures_agree_with_opencv(pattern):
+    files = sorted(Path(os.environ["LIT_MEDSEG_DATA"]).glob(pattern))
+    assert files
+    for file in files[:: max(1, len(files) // (6 if "isic" in pattern else 60))]:
+        other = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)
+        planes = other[None] if other.ndim == 2 else other[..., 2::-1].transpose(2, 0, 1)
+        found = read_image(file)
+        assert (found.shape, found.dtype) == (planes.shape, planes.dtype)
+        assert cv2.absdiff(found, planes).max() <= (4 if file.suffix == ".jpg" else 0)
+        if file.parent.name != "images":
+            np.testing.assert_array_equal(read_mask(file), planes[0])

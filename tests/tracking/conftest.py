@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from lit_medseg.tracking.mlflow_environment import set_mlflow_environment
-from lit_medseg.tracking.store import connect
+from lit_medseg.tracking.store import open_store
 
 set_mlflow_environment()
 
@@ -28,9 +29,20 @@ def _own_folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory):
-    """A SQLite store whose tables are made once for all tests."""
+    """A SQLite store whose tables are made once for all tests, by four threads that want it at once."""
     path = tmp_path_factory.mktemp("template") / "mlflow.db"
-    connect(f"sqlite:///{path}")
+    found: list[str] = []
+
+    def first_command() -> None:
+        found.append(open_store(f"sqlite:///{path}", "race").experiment_id)
+
+    threads = [threading.Thread(target=first_command) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert len(set(found)) == 1
     return path
 
 
@@ -56,9 +68,13 @@ class Server:
         command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1"]
         command += ["--port", str(self.port), "--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}"]
         command += ["--artifacts-destination", str(self.folder / "files")]
+        # The server's own jobs (evaluation, gateway) would start further processes that nothing here needs.
+        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         with (self.folder / "server.log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True)
-        for _ in range(600):
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.folder, env=environment, start_new_session=True
+            )
+        for _ in range(1500):
             try:
                 with urllib.request.urlopen(f"{self.uri}/health", timeout=5):
                     return
@@ -83,6 +99,8 @@ def server(tmp_path_factory, empty_database):
     folder = tmp_path_factory.mktemp("server")
     shutil.copy(empty_database, folder / "mlflow.db")
     server = Server(folder)
-    server.start()
-    yield server
-    server.kill()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from lit_medseg.errors import TrackingError
 from lit_medseg.tracking import queue as queue_module
 from lit_medseg.tracking.attach import begin_run
 from lit_medseg.tracking.mark_dead import mark_dead
 from lit_medseg.tracking.queue import RecordQueue
 from lit_medseg.tracking.records import Record
-from lit_medseg.tracking.run_folder import all_runs, create_run_folder, dead_runs
+from lit_medseg.tracking.run_folder import create_run_folder, dead_runs
 from lit_medseg.tracking.store import open_store
 
 
@@ -52,7 +51,7 @@ def _metric(step, key="loss"):
 
 
 def _history(client, run_id, key="loss"):
-    return [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run_id, key, max_results=25000)]
+    return [(m.step, m.value, m.timestamp) for m in client.get_metric_history(run_id, key)]
 
 
 def _expected(steps):
@@ -198,39 +197,43 @@ def test_server_that_hangs_then_dies_then_comes_back(server, open_queue):
 CHILD = """
 import sys, time
 from pathlib import Path
-from lit_medseg.tracking.attach import begin_run
-from lit_medseg.tracking.run_folder import create_run_folder
-from lit_medseg.tracking.store import open_store
-folder = create_run_folder(Path("runs"), "a", "f" * 16)
-logger = begin_run(folder, open_store(sys.argv[1], "a"), {})
-step = 0
-while True:
-    logger.log_metrics({"loss": step / 7}, step)
-    step += 1
+from lit_medseg.tracking.queue import RecordQueue
+from lit_medseg.tracking.records import Record
+from lit_medseg.tracking.run_folder import RunFolder
+folder = RunFolder(Path(sys.argv[1]))
+folder.take()
+queue = RecordQueue(folder.path, folder.read().run_id, None)
+for step in range(100, 1_000_000):
+    queue.put(Record("metric", "loss", step / 7, step))
     time.sleep(0.001)
 """
 
 
 def test_a_killed_run_is_marked_by_the_next_command_with_all_its_records(tmp_path, database):
+    store = open_store(database, "a")
+    folder = create_run_folder(tmp_path / "runs", "a", "f" * 16)
+    logger = begin_run(folder, store, {})
+    logger.queue.put(*[_metric(step) for step in range(100)])
+    assert logger.close("KILLED", "preempted")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen([sys.executable, "-c", CHILD, database], env=environment)
-    records = tmp_path / "runs/a/ffffffff-1/records.jsonl"
-    while not records.exists() or records.read_bytes().count(b"\n") < 300:
+    process = subprocess.Popen([sys.executable, "-c", CHILD, str(folder.path)], env=environment)
+    records = folder.path / "records.jsonl"
+    while records.read_bytes().count(b"\n") < 300:
         assert process.poll() is None
-        time.sleep(0.05)
+        time.sleep(0.02)
+    assert dead_runs(tmp_path / "runs") == []
     process.kill()
     process.wait()
     lines = [json.loads(line) for line in records.read_bytes().split(b"\n")[:-1]]
-    store = open_store(database, "a")
-    marked = mark_dead(dead_runs(tmp_path / "runs"), store.client, 20)
-    assert [folder.name for folder in marked] == ["ffffffff-1"]
-    state = all_runs(tmp_path / "runs")[0].read()
+    steps = [line["step"] for line in lines if line["kind"] == "metric"]
+    assert mark_dead(dead_runs(tmp_path / "runs"), store.client, 20) == [folder]
+    state = folder.read()
     assert state.status == "KILLED"
     assert "without a word" in state.reason
     run = store.client.get_run(state.run_id)
     assert run.info.status == "KILLED"
     assert run.data.tags["end_reason"] == state.reason
-    assert [step for step, _, _ in _history(store.client, state.run_id)] == [line["step"] for line in lines]
+    assert [step for step, _, _ in _history(store.client, state.run_id)] == steps == list(range(len(steps)))
     assert dead_runs(tmp_path / "runs") == []
 
 

@@ -40,8 +40,13 @@ def test_a_lightning_fit_is_recorded(tmp_path, database):
     logger.log_hyperparams({"optimizer": {"lr": 0.1, "betas": [0.9, 0.99]}, "callbacks": [{"n": 1}, {"n": 2}]})
     data = DataLoader(torch.ones(6, 1), batch_size=2)
     trainer = Trainer(
-        logger=logger, max_epochs=2, log_every_n_steps=1, accelerator="cpu", enable_progress_bar=False,
-        enable_checkpointing=False, enable_model_summary=False,
+        logger=logger,
+        max_epochs=2,
+        log_every_n_steps=1,
+        accelerator="cpu",
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
     )
     trainer.fit(Line(), data, data)
     assert trainer.log_dir == str(folder.path)
@@ -52,7 +57,10 @@ def test_a_lightning_fit_is_recorded(tmp_path, database):
     run = store.client.get_run(run_id)
     assert run.info.status == folder.read().status == "FINISHED"
     assert run.data.params == {
-        "optimizer/lr": "0.1", "optimizer/betas": "[0.9, 0.99]", "callbacks/0/n": "1", "callbacks/1/n": "2",
+        "optimizer/lr": "0.1",
+        "optimizer/betas": "[0.9, 0.99]",
+        "callbacks/0/n": "1",
+        "callbacks/1/n": "2",
     }
     assert [step for step, _ in _steps(store, run_id, "train/loss")] == list(range(6))
     assert [step for step, _ in _steps(store, run_id, "epoch")] == list(range(6))

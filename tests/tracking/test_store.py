@@ -1,6 +1,5 @@
 import socket
 import sqlite3
-import threading
 import time
 from contextlib import closing
 
@@ -36,28 +35,22 @@ def test_opens_twice_the_same_experiment(database):
     assert (run.info.run_name, run.info.status, run.data.tags["mlflow.parentRunId"]) == ("a", "RUNNING", "p")
 
 
-def test_first_commands_at_once_make_one_database_and_one_experiment(tmp_path):
-    uri, found = f"sqlite:///{tmp_path}/race.db", []
-    threads = [threading.Thread(target=lambda: found.append(open_store(uri, "race").experiment_id)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4
-    assert len(set(found)) == 1
-    with closing(sqlite3.connect(tmp_path / "race.db")) as connection:
+def test_first_commands_at_once_make_one_database_and_one_experiment(empty_database):
+    """The template of all tests is made by four threads at once."""
+    with closing(sqlite3.connect(empty_database)) as connection:
         assert connection.execute("SELECT count(*) FROM experiments WHERE name = 'race'").fetchone() == (1,)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["race.db", "race.db.lock"]
+    assert sorted(path.name for path in empty_database.parent.iterdir()) == ["mlflow.db", "mlflow.db.lock"]
 
 
 def test_a_kill_while_the_database_is_made_leaves_none(tmp_path, monkeypatch):
-    def killed(*_):
+    def killed(self, uri, _):
+        (tmp_path / uri.removeprefix(f"sqlite:///{tmp_path}/")).write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore._initialize_store_state", killed)
+    monkeypatch.setattr("mlflow.store.tracking.sqlalchemy_store.SqlAlchemyStore.__init__", killed)
     with pytest.raises(KeyboardInterrupt):
         open_store(f"sqlite:///{tmp_path}/half.db", "a")
-    assert not (tmp_path / "half.db").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["half.db.lock"]
 
 
 def test_a_server_that_is_not_there_is_refused_soon():
@@ -65,7 +58,7 @@ def test_a_server_that_is_not_there_is_refused_soon():
         probe.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{probe.getsockname()[1]}"
     started = time.monotonic()
-    with pytest.raises(TrackingError, match="tracking server does not answer, expected an answer, got .*refused"):
+    with pytest.raises(TrackingError, match=r"tracking server does not answer, expected an answer, got .*refused"):
         open_store(uri, "a")
     assert time.monotonic() - started < 2
 
@@ -91,7 +84,7 @@ def test_a_damaged_database_is_refused_and_left_alone(tmp_path, content):
 def test_a_database_of_something_else_or_another_version_is_refused(tmp_path, database):
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'deadbeef'")
-    with pytest.raises(TrackingError, match="cannot be used, expected an MLflow store, got .*schema"):
+    with pytest.raises(TrackingError, match=r"cannot be used, expected an MLflow store, got .*schema"):
         open_store(database, "a")
 
 

@@ -17,7 +17,8 @@ def check_cores(cgroup: Path = limits.CGROUP) -> Check:
     if paid is not None and math.ceil(paid) < seen:
         found = f"{seen} cores are seen, but the control group allows {paid:g}"
         allowed = max(1, int(paid))
-        return warning("cores", found, f"export OMP_NUM_THREADS={allowed}, and num_workers: {allowed} in the YAML")
+        mend = f"export OMP_NUM_THREADS={allowed}, and workers: {allowed} below data.loading in the YAML"
+        return warning("cores", found, mend)
     return ok("cores", f"{seen}")
 
 
@@ -34,7 +35,8 @@ def check_memory(meminfo: Path = Path("/proc/meminfo"), cgroup: Path = limits.CG
         total, free = limit, min(free, limit - limits.memory_used_bytes(cgroup))
     found = f"{free / GIB:.1f} of {total / GIB:.1f} GiB free"
     if free < 2 * GIB:
-        return warning("memory", found, "end other programs, or lower batch_size and num_workers in the YAML")
+        mend = "end other programs, or lower batch_size and workers below data.loading in the YAML"
+        return warning("memory", found, mend)
     return ok("memory", found)
 
 
@@ -44,7 +46,7 @@ def check_shared_memory(folder: Path = SHARED_MEMORY) -> Check:
         return ok("shared memory", "none on this platform")
     usage = shutil.disk_usage(folder)
     found = f"{usage.free / GIB:.2f} of {usage.total / GIB:.2f} GiB free in {folder}"
-    mend = f"docker run --shm-size=8g, or mount -o remount,size=8g {folder}, or num_workers: 0 in the YAML"
+    mend = f"docker run --shm-size=8g, or mount -o remount,size=8g {folder}, or data.loading.workers: 0 in the YAML"
     if usage.free < 0.125 * GIB:
         return fault("shared memory", found, mend)
     return warning("shared memory", found, mend) if usage.free < GIB else ok("shared memory", found)

@@ -1,0 +1,30 @@
+"""What a finished command prints."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from lit_medseg.tracking.score_rows import score_rows
+from lit_medseg.tracking.store import resolve_uri
+
+
+def print_page(console: Console, folder: Path, scores: Mapping[str, float], uri: str) -> None:
+    """Print the scores, the run folder and the command that opens the user interface.
+
+    Args:
+        console: Where to print.
+        folder: The run folder, as the user may type it.
+        scores: With their stage, `test/dice`; see `score_rows`. Without any, no table.
+        uri: The store's address; named in the command where it is not the one that `ui` finds by itself.
+    """
+    rows = score_rows(scores)
+    if rows:
+        table = Table("score", "value", "95% interval")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+    command = "python -m lit_medseg ui" + ("" if uri == resolve_uri(None) else f" --uri {uri}")
+    console.print(f"run folder  {folder}", highlight=False, soft_wrap=True)
+    console.print(f"open MLflow {command}", highlight=False, soft_wrap=True)

@@ -1,0 +1,29 @@
+"""Command lines that may be shown: without the names of people and of their folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lit_medseg.tracking.store import shown_uri
+
+
+def without_paths(arguments: Sequence[str], folder: Path) -> str:
+    """Write a command line with relative paths alone.
+
+    Args:
+        arguments: As the program got them.
+        folder: The working folder: what lies below it is written relative to it, of all else the last part.
+
+    Returns:
+        One line; the password of an address is left out.
+    """
+    return " ".join(_shown(argument, folder) for argument in arguments)
+
+
+def _shown(argument: str, folder: Path) -> str:
+    key, equals, value = argument.rpartition("=")
+    if "://" in value or value.startswith("sqlite:"):
+        value = shown_uri(value)
+    elif value.startswith(("/", "~")):
+        path = Path(value).expanduser()
+        value = path.relative_to(folder).as_posix() if path.is_relative_to(folder) else f".../{path.name}"
+    return f"{key}{equals}{value}"

@@ -1,0 +1,102 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from lit_medseg.imaging.volume import Volume, flat_volume
+from lit_medseg.metrics.evaluation import Evaluation
+from lit_medseg.target import Binary, MultiClass, MultiLabel
+from lit_medseg.tracking.case_source import spread
+from lit_medseg.tracking.curves import evaluation_figures
+from lit_medseg.tracking.file_name import file_name
+from lit_medseg.tracking.panels import Segmented, draw_panels
+from lit_medseg.tracking.picture import plane_of, zoom_of
+from lit_medseg.tracking.sheet import draw_sheet
+from lit_medseg.tracking.wrong_cases import surest_mistakes
+
+
+def test_eight_bit_colours_stay_and_others_are_stretched():
+    colours = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(3, 2, 2)
+    assert (plane_of(flat_volume(colours), None) == np.moveaxis(colours, 0, -1)).all()
+    wide = plane_of(flat_volume(np.linspace(-1000, 3000, 10_000, dtype=np.float32).reshape(1, 100, 100)), None)
+    assert (wide.min(), wide.max(), wide.shape) == (0, 255, (100, 100, 3))
+    assert plane_of(flat_volume(np.full((1, 2, 2), 7.0)), None).max() == 0
+    assert plane_of(flat_volume(np.full((1, 2, 2), np.nan)), None).max() == 0
+
+
+@pytest.mark.parametrize(("side", "shown"), [(28, 280), (100, 300), (256, 256), (700, 700), (3000, 768)])
+def test_small_images_grow_and_large_ones_shrink(side, shown):
+    assert side * zoom_of(side // 2, side) == pytest.approx(shown)
+
+
+@pytest.mark.parametrize("grid", [(10, 20), (600, 40), (40, 2000), (5, 30, 30)])
+def test_any_shape_can_be_drawn(grid):
+    planes = np.zeros((2, *grid), dtype=bool)
+    volume = Volume(np.zeros((2, *grid), np.uint16), (1.0,) * len(grid))
+    picture = draw_panels(Segmented("case " * 50, volume, planes, ~planes, ("a", "b" * 80)))
+    assert picture.dtype == np.uint8
+    assert picture.shape[2] == 3
+    assert picture.shape[1] >= 480
+
+
+def test_a_volume_shows_the_middle_of_its_reference():
+    image = np.zeros((1, 9, 300, 300), np.uint8)
+    image[0, 6] = 200
+    reference = np.zeros((1, 9, 300, 300), dtype=bool)
+    reference[0, 5:8, 10:20, 10:20] = True
+    drawn = draw_panels(Segmented("a", Volume(image, (1.0, 1.0, 1.0)), reference, reference, ("a",)))
+    assert (drawn[200, 150] == 200).all()
+
+
+def test_sheet_has_a_cell_per_image():
+    images = [flat_volume(np.full((1, 28, 28), 10 * index, np.uint8)) for index in range(6)]
+    sheet = draw_sheet(images, [("id", "is a", "taken for b (0.99)")] * 6)
+    assert sheet.shape == (2 * 322, 4 * 264, 3)
+    assert draw_sheet([], []).max() == 0
+
+
+def test_file_names_are_safe_and_differ():
+    names = ["a/b", "a:b", "a b", "..", "", "ok-1.x", "ü" * 300]
+    made = [file_name(name) for name in names]
+    assert len(set(made)) == len(names)
+    assert made[5] == "ok-1.x"
+    assert all(name and not name.startswith(".") and "/" not in name and len(name) <= 100 for name in made)
+
+
+def test_spread_takes_first_and_last():
+    ids = tuple("abcdefghij")
+    assert spread(ids, 4) == ["a", "d", "g", "j"]
+    assert spread(ids, 1) == ["a"]
+    assert spread(ids, 20) == list(ids)
+    assert spread((), 3) == []
+
+
+ROWS = pd.DataFrame({
+    "case_id": ["a", "b", "c", "d"],
+    "label": ["x", "x", "y", "y"],
+    "prediction": ["x", "y", "x", "y"],
+    "p_x": [0.9, 0.4, 0.99, 0.2],
+    "p_y": [0.1, 0.6, 0.01, 0.8],
+})  # fmt: skip
+
+
+def test_surest_mistakes_come_first():
+    wrong = surest_mistakes(ROWS, 5)
+    assert list(wrong["case_id"]) == ["c", "b"]
+    assert list(wrong["certainty"]) == [0.99, 0.6]
+    assert surest_mistakes(pd.DataFrame({"case_id": ["a"], "dice": [1.0]}), 5).empty
+
+
+def _figures(rows, target):
+    return sorted(evaluation_figures(Evaluation("test", rows, {"auroc": 0.75}, target)))
+
+
+def test_figures_fit_the_task():
+    three = ["confusion", "precision_recall", "roc"]
+    assert _figures(ROWS, Binary(("x", "y"))) == three
+    assert _figures(ROWS.assign(p_z=0.0), MultiClass(("x", "y", "z"))) == three
+    joint = ROWS.assign(y_x=[1, 1, 0, 0], y_y=[0, 0, 1, 1])
+    found = _figures(joint, MultiLabel(("x", "y")))
+    assert found == ["confusion_x", "confusion_y", "precision_recall", "roc"]
+    dice = pd.DataFrame({"case_id": ["a", "a"], "class": ["l", "m"], "dice": [0.5, np.nan]})
+    assert _figures(dice, MultiClass(("background", "l", "m"))) == ["dice"]
+    assert _figures(pd.DataFrame(), Binary(("x", "y"))) == []
