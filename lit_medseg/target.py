@@ -24,7 +24,9 @@ class Target(ABC):
     def __post_init__(self) -> None:
         """Refuse fewer classes than the coding needs, and doubled names."""
         if len(set(self.names)) != len(self.names):
-            raise ConfigError(f"classes: names are doubled, expected distinct names, got {list(self.names)}. Rename one.")
+            raise ConfigError(
+                f"classes: names are doubled, expected distinct names, got {list(self.names)}. Rename one."
+            )
 
     @property
     @abstractmethod
@@ -66,7 +68,9 @@ class Binary(Target):
         """Refuse any number of names but two."""
         super().__post_init__()
         if len(self.names) != 2:
-            raise ConfigError(f"classes: a binary target has two names, expected 2, got {list(self.names)}. Use more codings.")
+            raise ConfigError(
+                f"classes: a binary target has two names, expected 2, got {list(self.names)}. Use more codings."
+            )
 
     @property
     def channels(self) -> int:
@@ -141,4 +145,6 @@ def target_from_plain(plain: dict[str, Any]) -> Target:
         if coding.__name__ == plain["coding"]:
             return coding(tuple(plain["names"]))
     names = [coding.__name__ for coding in codings]
-    raise ConfigError(f"checkpoint: unknown coding of classes, expected one of {names}, got {plain['coding']!r}. Update lit_medseg.")
+    raise ConfigError(
+        f"checkpoint: unknown coding of classes, expected one of {names}, got {plain['coding']!r}. Update lit_medseg."
+    )

@@ -9,7 +9,6 @@ from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 from typing_extensions import override
 
 
-
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the place, forces it to the disk, and renames: a kill or a full disk leaves the earlier file whole.
 

@@ -20,7 +20,9 @@ class ExactDDP(DDPStrategy):
     started by `RankLauncher`.
     """
 
-    def __init__(self, find_unused_parameters: bool = False, static_graph: bool = False, timeout_s: float = 1800.0) -> None:
+    def __init__(
+        self, find_unused_parameters: bool = False, static_graph: bool = False, timeout_s: float = 1800.0
+    ) -> None:
         """Set up.
 
         Args:
@@ -32,7 +34,9 @@ class ExactDDP(DDPStrategy):
         which starts another rank (None: the command of this process).
         """
         super().__init__(
-            find_unused_parameters=find_unused_parameters, static_graph=static_graph, timeout=timedelta(seconds=timeout_s)
+            find_unused_parameters=find_unused_parameters,
+            static_graph=static_graph,
+            timeout=timedelta(seconds=timeout_s),
         )
         self.on_rank_failure: Callable[[str], None] | None = None
         self.command: list[str] | None = None

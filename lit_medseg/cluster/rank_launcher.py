@@ -79,7 +79,7 @@ class RankLauncher(_SubprocessScriptLauncher):
         os.environ["LOCAL_RANK"] = str(environment.local_rank())
         os.environ["WORLD_SIZE"] = str(self.num_processes * self.num_nodes)
         for local_rank in range(1, self.num_processes):
-            self.procs.append(subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(local_rank)}))  # noqa: S603
+            self.procs.append(subprocess.Popen(command, env={**os.environ, "LOCAL_RANK": str(local_rank)}))
 
     def _watch(self, ranks: list[subprocess.Popen[bytes]]) -> None:
         while any(rank.poll() is None for rank in ranks) and not any(rank.returncode for rank in ranks):

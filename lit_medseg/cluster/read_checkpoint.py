@@ -24,7 +24,11 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # torch's reader fails on foreign bytes with whatever its parts happen to raise
         text = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"{path}: cannot be read, expected a checkpoint that fit wrote, got: {text}. {todo}.") from error
+        raise CheckpointError(
+            f"{path}: cannot be read, expected a checkpoint that fit wrote, got: {text}. {todo}."
+        ) from error
     if not isinstance(content, dict) or "state_dict" not in content:
-        raise CheckpointError(f"{path}: no checkpoint, expected the key 'state_dict', got {type(content).__name__} without it. {todo}.")
+        raise CheckpointError(
+            f"{path}: no checkpoint, expected the key 'state_dict', got {type(content).__name__} without it. {todo}."
+        )
     return content

@@ -17,7 +17,9 @@ from lit_medseg.commands.session import Session
 from lit_medseg.tasks.task import Task
 
 
-def build_trainer(cli: ExperimentCLI, session: Session, task: Task, validates: bool, callbacks: list[Callback]) -> Trainer:
+def build_trainer(
+    cli: ExperimentCLI, session: Session, task: Task, validates: bool, callbacks: list[Callback]
+) -> Trainer:
     """Build the Trainer.
 
     Args:
@@ -54,7 +56,12 @@ def build_trainer(cli: ExperimentCLI, session: Session, task: Task, validates: b
 def _strategy(arguments: dict[str, Any]) -> Any:
     """Replace Lightning's DDP by ours: also where the number of devices is found out by Lightning."""
     keys = ("accelerator", "devices", "num_nodes", "strategy", "precision")
-    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
     chosen = Trainer(**{key: arguments[key] for key in keys}, **quiet).strategy  # type: ignore[arg-type]
     return ExactDDP() if type(chosen) is DDPStrategy else arguments["strategy"]
 

@@ -72,14 +72,40 @@ class ExperimentCLI(LightningCLI):
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument("--experiment", type=str | None, default=None, help="Name of the experiment; default: the YAML's file name.")
-        parser.add_argument("--run", type=str | None, default=None, help="Name of the run; default: made from the YAML's content.")
+        parser.add_argument(
+            "--experiment", type=str | None, default=None, help="Name of the experiment; default: the YAML's file name."
+        )
+        parser.add_argument(
+            "--run", type=str | None, default=None, help="Name of the run; default: made from the YAML's content."
+        )
         parser.add_argument("--runs_dir", type=str, default="runs", help="Folder of all run folders.")
-        parser.add_argument("--tracking", type=str | None, default=None, help="MLflow address; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.")
-        parser.add_argument("--ema_decay", type=float | None, default=None, help="Average the weights exponentially with this decay (e.g. 0.999); the average is evaluated and saved.")
-        parser.add_argument("--early_stopping", type=int | None, default=None, help="Stop after this many validations without improvement.")
-        parser.add_argument("--overlay_every", type=int, default=10, help="Epochs between two sheets of validation overlays.")
-        parser.add_argument("--output", type=str | None, default=None, help="predict: folder for the predictions; default: the run's folder.")
+        parser.add_argument(
+            "--tracking",
+            type=str | None,
+            default=None,
+            help="MLflow address; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.",
+        )
+        parser.add_argument(
+            "--ema_decay",
+            type=float | None,
+            default=None,
+            help="Average the weights exponentially with this decay (e.g. 0.999); the average is evaluated and saved.",
+        )
+        parser.add_argument(
+            "--early_stopping",
+            type=int | None,
+            default=None,
+            help="Stop after this many validations without improvement.",
+        )
+        parser.add_argument(
+            "--overlay_every", type=int, default=10, help="Epochs between two sheets of validation overlays."
+        )
+        parser.add_argument(
+            "--output",
+            type=str | None,
+            default=None,
+            help="predict: folder for the predictions; default: the run's folder.",
+        )
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:

@@ -27,7 +27,9 @@ def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
     stated = model.get("target")
     if stated is not None and _plain_target(stated) != _plain_target(coding):
         todo = "Leave target out: it is taken from the data"
-        raise ConfigError(expected_got("model.target", "contradicts the data", _plain_target(coding), _plain_target(stated), todo))
+        raise ConfigError(
+            expected_got("model.target", "contradicts the data", _plain_target(coding), _plain_target(stated), todo)
+        )
     model.target = coding
     network = model.network
     given = cli.given["model"]["init_args"]["network"].get("init_args", {})

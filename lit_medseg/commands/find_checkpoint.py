@@ -47,7 +47,9 @@ def find_checkpoint(cli: ExperimentCLI) -> Checkpoint:
     checkpoint = open_checkpoint(Path(given) if given else _best_of_newest(cli))
     task = cli.settings.model.class_path
     if checkpoint.card["task"] != task:
-        raise CheckpointError(f"{checkpoint.path}: of another task, expected {task}, got {checkpoint.card['task']}. Give its own YAML, or none.")
+        raise CheckpointError(
+            f"{checkpoint.path}: of another task, expected {task}, got {checkpoint.card['task']}. Give its own YAML, or none."
+        )
     return checkpoint
 
 

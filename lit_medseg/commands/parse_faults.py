@@ -43,7 +43,9 @@ def _unknown_top(key: str, known: list[str]) -> ConfigError:
     parts = key.split(".")
     for depth in range(len(parts)):
         stem = ".".join(parts[:depth])
-        level = sorted({name.removeprefix(f"{stem}.").split(".")[0] for name in known if not stem or name.startswith(f"{stem}.")})
+        level = sorted(
+            {name.removeprefix(f"{stem}.").split(".")[0] for name in known if not stem or name.startswith(f"{stem}.")}
+        )
         if parts[depth] not in level:
             return _unknown(stem or "configuration", parts[depth], level)
     return _unknown("configuration", key, known)
@@ -77,10 +79,12 @@ def _key_of(message: str) -> str:
 
 def _innermost(lines: list[str]) -> str:
     """Choose the line that says most: the last one about a class, a module or a value."""
-    telling = re.compile(r"(has no attribute|No module named|Expected|does not exist|Import path|is required|not in|invalid)", re.IGNORECASE)
+    telling = re.compile(
+        r"(has no attribute|No module named|Expected|does not exist|Import path|is required|not in|invalid)",
+        re.IGNORECASE,
+    )
     dull = re.compile(r"(NoneType|Given value type)")
     chosen = [line for line in lines if telling.search(line) and not dull.search(line)]
     text = (chosen or lines)[-1]
     text = re.sub(r"Parser key \"[^\"]+\":\s*", "", text)
     return text if text.endswith(".") else f"{text}."
-

@@ -1,25 +1,125 @@
-"""What a command writes into its run: provenance at the start, tables and pictures on the way."""
+"""What a command writes into its run: provenance at the start, tables and pictures on the way, a page at the end."""
 
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
 from lightning.pytorch import Callback
+from rich.console import Console
 
 from lit_medseg.commands.experiment_cli import ExperimentCLI
-from lit_medseg.commands.find_checkpoint import Checkpoint
 from lit_medseg.commands.session import Session
 from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.inference.prediction_writer import PredictionWriter
 from lit_medseg.tasks.task import Task
+from lit_medseg.tracking.atomic_write import write_atomically
+from lit_medseg.tracking.case_tables import CaseTables
+from lit_medseg.tracking.checkpoint_artifact import CheckpointArtifact
 from lit_medseg.tracking.checkpoint_card import CheckpointCard
+from lit_medseg.tracking.curves import Curves
+from lit_medseg.tracking.dataset_input import dataset_input
+from lit_medseg.tracking.note import run_note
+from lit_medseg.tracking.overlay import Overlay
+from lit_medseg.tracking.page import print_page
+from lit_medseg.tracking.provenance import provenance, write_diff
+from lit_medseg.tracking.run_logger import RunLogger
+from lit_medseg.tracking.share_run_folder import ShareRunFolder
+from lit_medseg.tracking.system_metrics import SystemMetrics
+from lit_medseg.tracking.throughput import Throughput
+from lit_medseg.tracking.without_paths import without_paths
+from lit_medseg.tracking.wrong_cases import WrongCases
 
 
-def recording_callbacks(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModule) -> list[Callback]:
-    return [CheckpointCard(card_of(cli, session, task, data))]
+def recording_callbacks(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> list[Callback]:
+    """Give the callbacks that record a run; in a `fast_dev_run`, which has no run, only what writes predictions."""
+    recording: list[Callback] = [
+        ShareRunFolder(),
+        CheckpointCard(_card(cli, session, data)),
+        Throughput(),
+        SystemMetrics(),
+        CaseTables(),
+        Overlay(every_n_epochs=cli.settings.overlay_every) if data.segments else WrongCases(),
+        Curves(),
+        CheckpointArtifact(),
+    ]
+    if cli.verb == "predict":
+        values = [0, *data.state.truth.masks.values()] if data.state.truth.masks is not None else None
+        recording.append(PredictionWriter(_predictions(cli, session), data.target, values))
+    return recording
 
-def card_of(cli, session, task, data):
-    run = {} if session.logger is None else {"experiment": session.logger.name, "name": session.logger.version, "run_id": session.logger.run_id}
-    config = {**cli.resolved(), "experiment": cli.experiment}
-    return {"format": 1, "task": cli.settings.model.class_path, "target": data.target.plain(), "data": data.plain(), "config": config, "run": run}
 
-def record_start(cli: ExperimentCLI, session: Session, data: CaseDataModule, checkpoint: Checkpoint | None) -> None:
-    pass
+def record_start(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> None:
+    """Record, before the first step, all that is needed to trust and to repeat the run; nothing on other ranks.
 
-def print_page(cli, session, task):
-    print(task.evaluation.scores if task.evaluation else None)
+    Args:
+        cli: Completed from the data.
+        session: The run; only one that this command made is described, a `test` of a run adds its scores alone.
+        data: Prepared.
+    """
+    logger = session.logger
+    if logger is None or logger.queue is None or not session.owns:
+        return
+    folder, resolved = logger.folder.path, _resolved(cli)
+    header = f"# Repeats this run: python -m lit_medseg {cli.verb} --config config.yaml\n"
+    write_atomically(folder / "config.yaml", header + yaml.safe_dump(resolved, sort_keys=False))
+    write_atomically(folder / "fitted.json", json.dumps(data.plain(), indent=1) + "\n")
+    data.split.to_json(folder / "split.json")
+    data.manifest.to_json(folder / "manifest.json")
+    for name in ("config.yaml", "fitted.json", "split.json", "manifest.json"):
+        logger.log_artifact(folder / name)
+    if write_diff(Path.cwd(), folder / "changes.diff"):
+        logger.log_artifact(folder / "changes.diff")
+    logger.log_hyperparams(resolved)
+    summary = data.summary
+    logger.log_tags({**provenance(Path.cwd()), "data_hash": summary.data_hash, "split_hash": summary.split_hash})
+    logger.queue.put(dataset_input(summary))
+    logger.log_tags({"mlflow.note.content": run_note(_command(), summary, {})})
+
+
+def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModule) -> None:
+    """Sum the command up: in the run's page, and on the terminal; nothing on other ranks."""
+    logger = session.logger
+    if logger is None or logger.queue is None or session.store is None:
+        return
+    evaluation = task.evaluation
+    scores = (
+        {} if evaluation is None else {f"{evaluation.stage}/{name}": value for name, value in evaluation.scores.items()}
+    )
+    if scores:
+        logger.log_tags({"mlflow.note.content": run_note(_command(), data.summary, scores)})
+    print_page(Console(), _shown(logger), scores, session.store.uri)
+    if cli.verb == "predict":
+        print(f"predictions {_predictions(cli, session)}")
+    if cli.verb == "fit" and data.split.test:
+        print(f"test it     python -m lit_medseg test --ckpt_path {_shown(logger)}/checkpoints/best.ckpt")
+
+
+def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[str, Any]:
+    """Describe a checkpoint as plain data."""
+    logger = session.logger
+    run = {} if logger is None else {"experiment": logger.name, "name": logger.version, "run_id": logger.run_id}
+    fitted = {**data.plain(), "class_weights": data.class_weights if data.split.train else []}
+    return {"task": cli.settings.model.class_path, "data": fitted, "config": _resolved(cli), "run": run}
+
+
+def _resolved(cli: ExperimentCLI) -> dict[str, Any]:
+    """Give the YAML that repeats the run: whole, under its name, and free of what belongs to one call."""
+    resolved = {**cli.resolved(), "experiment": cli.experiment}
+    return {key: value for key, value in resolved.items() if key not in ("run", "ckpt_path", "output")}
+
+
+def _predictions(cli: ExperimentCLI, session: Session) -> Path:
+    if cli.settings.output is not None:
+        return Path(cli.settings.output)
+    return Path("predictions") if session.logger is None else session.logger.folder.path / "predictions"
+
+
+def _shown(logger: RunLogger) -> Path:
+    path = logger.folder.path.absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _command() -> str:
+    return without_paths(["python", "-m", "lit_medseg", *sys.argv[1:]], Path.cwd())

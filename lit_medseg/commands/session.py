@@ -11,7 +11,7 @@ from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.find_checkpoint import Checkpoint
 from lit_medseg.tracking.attach import add_to_run, begin_run
 from lit_medseg.tracking.mark_dead import mark_dead
-from lit_medseg.tracking.run_folder import Status, create_run_folder, dead_runs
+from lit_medseg.tracking.run_folder import RunFolder, Status, create_run_folder, dead_runs
 from lit_medseg.tracking.run_logger import RunLogger
 from lit_medseg.tracking.store import Store, open_store, resolve_uri
 
@@ -23,8 +23,8 @@ class Session:
     """A run in the hands of this command.
 
     Attributes:
-        logger: Writes to the run; None on other ranks and in a `fast_dev_run`.
-        store: Where MLflow keeps it; None where `logger` is.
+        logger: Writes to the run, on other ranks nowhere; None in a `fast_dev_run`.
+        store: Where MLflow keeps it; None on other ranks.
         owns: True for a run that this command made: its end is the run's end. False for one that it only adds to.
     """
 
@@ -53,9 +53,11 @@ def open_session(cli: ExperimentCLI, checkpoint: Checkpoint | None) -> Session:
         TrackingError: The store cannot be reached.
         ConfigError: `--run` names a run that exists.
     """
-    if cli.settings.trainer.fast_dev_run or rank_zero_only.rank != 0:
+    if cli.settings.trainer.fast_dev_run:
         return Session()
     root = Path(cli.settings.runs_dir)
+    if rank_zero_only.rank != 0:
+        return Session(RunLogger(RunFolder(root / cli.experiment / "unknown yet"), None))
     store = open_store(resolve_uri(cli.settings.tracking), cli.experiment)
     for folder in mark_dead(dead_runs(root), store.client):
         _LOG.warning("run %s/%s was marked KILLED: its process is gone.", folder.experiment, folder.name)

@@ -20,7 +20,7 @@ from lit_medseg.commands.build_trainer import build_trainer
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.fill_from_data import fill_from_data
 from lit_medseg.commands.find_checkpoint import Checkpoint, config_of_checkpoint, find_checkpoint
-from lit_medseg.commands.record_run import print_page, record_start, recording_callbacks
+from lit_medseg.commands.record_run import record_start, recording_callbacks, report
 from lit_medseg.commands.session import Session, open_session
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import CheckpointError, ConfigError, expected_got
@@ -63,14 +63,14 @@ def main(argv: list[str]) -> int:
     session = open_session(cli, checkpoint)
     trainer: Trainer | None = None
     try:
-        trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, task, data))
+        trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data))
         _let_ranks_report(trainer, session, argv)
-        record_start(cli, session, data, checkpoint)
+        record_start(cli, session, data)
         _run(cli, trainer, task, data, checkpoint)
+        report(cli, session, task, data)
     except BaseException as error:
         return _ended_early(error, session, trainer)
     session.end("FINISHED")
-    print_page(cli, session, task)
     return 0
 
 
@@ -97,7 +97,9 @@ def _run(cli: ExperimentCLI, trainer: Trainer, task: Task, data: CaseDataModule,
         if "Error(s) in loading state_dict" not in str(error):
             raise
         first = str(error).splitlines()[1].strip()
-        raise CheckpointError(f"{weights}: of another network, expected the YAML's, got: {first} Give its own YAML, or none.") from error
+        raise CheckpointError(
+            f"{weights}: of another network, expected the YAML's, got: {first} Give its own YAML, or none."
+        ) from error
 
 
 def _let_ranks_report(trainer: Trainer, session: Session, argv: list[str]) -> None:
@@ -139,7 +141,11 @@ def _with_own_config(argv: list[str]) -> list[str]:
 def _quieten() -> None:
     """Leave out what libraries say that is no news to a user of ours."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "lightning.pytorch.accelerators.cuda"):
+    for name in (
+        "lightning.pytorch.utilities.rank_zero",
+        "lightning.fabric.utilities.seed",
+        "lightning.pytorch.accelerators.cuda",
+    ):
         logging.getLogger(name).setLevel(logging.WARNING)
     for pattern in (
         r"It is recommended to use `self\.log\(.*sync_dist=True",  # every rank holds all rows: the values are equal

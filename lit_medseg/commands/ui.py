@@ -48,9 +48,9 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryFile() as log, _server(address, arguments.host, port, log) as server:
         url = f"http://{arguments.host}:{port}"
         _wait_until_it_answers(server, url, log)
-        _show(url, arguments.browser)
-        print("Ctrl-C ends it.", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
+            _show(url, arguments.browser)
+            print("Ctrl-C ends it.", flush=True)
             server.wait()
     return 0
 

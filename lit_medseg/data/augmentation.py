@@ -122,7 +122,7 @@ def _checked(spec: Any) -> tuple[str, dict[str, Any]]:
 def _channels_last(array: Array) -> Array:
     """Give `(H, W, C)`, contiguous; cv2 merges several times faster than NumPy copies a transposed array."""
     if len(array) == 1:
-        return array[0][..., None].copy()
+        return np.array(array[0][..., None])
     if len(array) > 4:
         return np.ascontiguousarray(array.transpose(1, 2, 0))
     merged: Array = cv2.merge(list(array))

@@ -14,13 +14,13 @@ def collate(samples: Sequence[dict[str, Any]]) -> Batch:
     """Stack images, masks and labels; list the rest.
 
     Args:
-        samples: At least one; all with the same keys, and images of one size.
+        samples: All with the same keys, and images of one size.
 
     Returns:
-        The batch with the keys that the samples have.
+        The batch with the keys that the samples have; without samples an empty list of case ids alone.
     """
-    batch: dict[str, Any] = {}
-    for key in samples[0]:
+    batch: dict[str, Any] = {"case_id": []}
+    for key in samples[0] if samples else ():
         values = [sample[key] for sample in samples]
         batch[key] = torch.stack(values) if key in _STACKED else values
     return cast("Batch", batch)

@@ -23,5 +23,11 @@ def evaluation_batches(grids: Sequence[tuple[int, ...]], most: int) -> list[list
 
 
 def dealt(batches: Sequence[list[int]], rank: int, world_size: int) -> list[list[int]]:
-    """Give a rank its batches, whole: those i with i mod world_size == rank. It may get none."""
-    return list(batches[rank::world_size])
+    """Give a rank its batches, whole: those i with i mod world_size == rank.
+
+    Returns:
+        Equally many for every rank: where a rank has one less its last batch is empty, since Lightning leaves out the
+        end of an evaluation, and with it the gathering of the rows, on a rank without any batch.
+    """
+    mine = list(batches[rank::world_size])
+    return mine + [[]] * (-(-len(batches) // world_size) - len(mine))

@@ -14,6 +14,7 @@ from lit_medseg.data.augmentation import Augmentation
 from lit_medseg.data.collate import collate
 from lit_medseg.data.evaluation_batches import dealt, evaluation_batches
 from lit_medseg.data.evaluation_dataset import EvaluationDataset
+from lit_medseg.data.fixed_batches import FixedBatches
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.prepared import Prepared
 from lit_medseg.data.rank_batches import RankBatches
@@ -81,7 +82,7 @@ def evaluation_loader(prepared: Prepared, case_ids: Sequence[str], loading: Load
     overlapping = isinstance(prepared.state.target, MultiLabel)
     dataset = EvaluationDataset(prepared.cache, rows, entries, overlapping, prepared.state.normalize)
     batches = evaluation_batches([prepared.cache.grid(row) for row in rows], loading.eval_batch_size)
-    return _loader(dataset, dealt(batches, ranks.rank, ranks.world_size), loading, ranks)
+    return _loader(dataset, FixedBatches(dealt(batches, ranks.rank, ranks.world_size)), loading, ranks)
 
 
 def start_worker(worker: int) -> None:  # noqa: ARG001 - torch's signature

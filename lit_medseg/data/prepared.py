@@ -100,8 +100,8 @@ def prepare_cases(plan: Plan) -> Prepared:
         made_of = [entry.content_hash for entry in train]
         pipeline = remembered_fit(plan.cache_dir, plan.steps, made_of, lambda: _loaded(folder, train, classes))
     cache = _cache(plan.cache_dir, folder, _used(manifest, split), classes, pipeline)
-    normalize = _fit_normalize(plan, cache, train) if plan.adopted is None else plan.adopted.normalize
     channels = _one_number_of_channels(cache)
+    normalize = _fit_normalize(plan, cache, train) if plan.adopted is None else plan.adopted.normalize
     state = FittedState(pipeline, normalize, plan.truth, classes.target(), channels)
     _check_channels(plan.adopted, channels)
     return Prepared(folder, manifest, split, state, cache)

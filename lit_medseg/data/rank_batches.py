@@ -70,6 +70,11 @@ class RankBatches(Sampler[list[SampleKey]]):
             positions = range(len(order))[batch * self.batch_size : (batch + 1) * self.batch_size]
             yield [SampleKey(self.epoch, position, int(order[position])) for position in positions[self.share]]
 
+    @property
+    def sampler(self) -> "RankBatches":
+        """Itself: Lightning calls `set_epoch` on a batch sampler's `sampler`, never on the batch sampler."""
+        return self
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration gives."""
         self.epoch = epoch

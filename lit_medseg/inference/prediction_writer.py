@@ -40,12 +40,18 @@ class PredictionWriter(Callback):
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        # only the first rank knows the run's folder
+        # the first rank alone knows the run's folder
         self.folder = trainer.strategy.broadcast(self.folder)
 
     @override
     def on_predict_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         for number, (case_id, prediction) in enumerate(zip(batch["case_id"], outputs["prediction"], strict=True)):
             if self.values is None:
@@ -83,10 +89,16 @@ class PredictionWriter(Callback):
             decided = names[int(prediction)]
         shares = probability.tolist()
         shares = [1 - shares[0], shares[0]] if len(shares) == 1 else shares
-        return {"case_id": case_id, "prediction": decided, **{f"p_{name}": share for name, share in zip(names, shares, strict=True)}}
+        return {
+            "case_id": case_id,
+            "prediction": decided,
+            **{f"p_{name}": share for name, share in zip(names, shares, strict=True)},
+        }
 
 
 def _file_name(case_id: str) -> Path:
     """Turn a case id into a file below the folder, one to one; slashes stay folders, a way upwards does not."""
-    parts = [quote(part, safe=" ") if part.strip(".") else part.replace(".", "%2E") for part in case_id.split("/") if part]
+    parts = [
+        quote(part, safe=" ") if part.strip(".") else part.replace(".", "%2E") for part in case_id.split("/") if part
+    ]
     return Path(*parts[:-1], f"{parts[-1]}.png")

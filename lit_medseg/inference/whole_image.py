@@ -37,7 +37,9 @@ class WholeImage:
         logits = network(padded)
         if self.flips:
             axes = range(2, inputs.ndim)
-            choices = [[axis for bit, axis in enumerate(axes) if number >> bit & 1] for number in range(1, 2 ** len(axes))]
+            choices = [
+                [axis for bit, axis in enumerate(axes) if number >> bit & 1] for number in range(1, 2 ** len(axes))
+            ]
             logits = logits.float()
             for chosen in choices:
                 logits = logits + network(padded.flip(chosen)).flip(chosen).float()
@@ -52,4 +54,3 @@ class WholeImage:
         fits = all(more < side for more, side in zip(missing, inputs.shape[2:], strict=True))
         widths = [width for more in reversed(missing) for width in (0, more)]
         return functional.pad(inputs, widths, mode="reflect" if fits else "replicate")
-

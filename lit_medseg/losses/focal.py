@@ -72,7 +72,7 @@ class FocalLoss(nn.Module):
             raise ConfigError(expected_got("focal loss", "alpha with exclusive classes", "no alpha", self.alpha, todo))
         log_p = coded.logits.log_softmax(dim=1).gather(1, coded.codes.unsqueeze(1)).squeeze(1)
         # The floor keeps the slope of a power below 1 finite where p is exactly 1.
-        miss = -torch.expm1(log_p)
+        miss = 1 - log_p.exp()
         return -miss.clamp_min(torch.finfo(miss.dtype).tiny).pow(self.gamma) * log_p
 
     def _sigmoid(self, coded: CodedPlanes) -> Tensor:

@@ -80,7 +80,7 @@ def read_case_table(path: Path) -> pd.DataFrame:
 
 
 def _numbers(column: "pd.Series[str]") -> "pd.Series[int] | pd.Series[float]":
-    """Parse with Python's reader: the one of pandas may be off by the last bit."""
+    """Parse with Python's reader: exact, and `pandas.to_numeric` refuses the text nan."""
     if column.str.fullmatch(r"-?\d+").all():
         return column.map(int).astype("int64")
     return column.map(float).astype("float64")

@@ -15,7 +15,9 @@ OUTPUT_NAMES = ("classes", "num_classes", "out_channels")
 """What libraries call the number of logit channels: smp; timm and torchvision; MONAI."""
 
 
-def fill_ports(factory: Callable[..., nn.Module], given: dict[str, Any], channels_in: int, channels_out: int) -> dict[str, Any]:
+def fill_ports(
+    factory: Callable[..., nn.Module], given: dict[str, Any], channels_in: int, channels_out: int
+) -> dict[str, Any]:
     """Give a network the channel numbers of the data where the user gave none.
 
     An encoder's pretrained weights, which smp downloads unless told otherwise, become an explicit choice in the same

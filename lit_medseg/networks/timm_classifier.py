@@ -34,7 +34,9 @@ def timm_classifier(
     """
     if not timm.is_model(model_name):
         near = difflib.get_close_matches(model_name, timm.list_models(), n=3) or timm.list_models("resnet*")[:3]
-        raise ConfigError(f"model_name: timm has no such model, expected e.g. {near}, got {model_name!r}. Mend the name.")
+        raise ConfigError(
+            f"model_name: timm has no such model, expected e.g. {near}, got {model_name!r}. Mend the name."
+        )
     size = {} if image_size is None else {"img_size": image_size}
     try:
         return timm.create_model(

@@ -1,6 +1,5 @@
 """Classification: a class for every image."""
 
-
 import pandas as pd
 import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable

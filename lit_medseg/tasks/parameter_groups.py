@@ -26,7 +26,9 @@ def freeze(network: nn.Module, prefixes: Iterable[str]) -> list[nn.Module]:
     for prefix in prefixes:
         if prefix not in modules or not prefix:
             near = [name for name, _ in network.named_children()]
-            raise ConfigError(expected_got("frozen", "no such part of the network", f"e.g. {near}", repr(prefix), "Mend the name"))
+            raise ConfigError(
+                expected_got("frozen", "no such part of the network", f"e.g. {near}", repr(prefix), "Mend the name")
+            )
         modules[prefix].requires_grad_(False)
         frozen.append(modules[prefix])
     return frozen
@@ -55,5 +57,9 @@ def parameter_groups(network: nn.Module, encoder: str, factor: float, lr: float)
     if not inner:
         names = [name for name, _ in network.named_children()]
         todo = "Name the encoder's module in encoder_name"
-        raise ConfigError(expected_got("encoder_lr_factor", "the network has no such trained part", f"e.g. {names}", repr(encoder), todo))
+        raise ConfigError(
+            expected_got(
+                "encoder_lr_factor", "the network has no such trained part", f"e.g. {names}", repr(encoder), todo
+            )
+        )
     return [{"params": outer}, {"params": inner, "lr": lr * factor}]

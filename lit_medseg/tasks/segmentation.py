@@ -73,7 +73,9 @@ class SegmentationTask(Task):
     def evaluate_cases(self, batch: Batch, logits: Tensor) -> StepOutput:
         pipeline = self.trainer.datamodule.pipeline  # type: ignore[attr-defined]  # lightning's Trainer leaves it untyped
         probabilities = self.target.probabilities(logits)
-        native = [native_probabilities(one, trace, pipeline) for one, trace in zip(probabilities, batch["trace"], strict=True)]
+        native = [
+            native_probabilities(one, trace, pipeline) for one, trace in zip(probabilities, batch["trace"], strict=True)
+        ]
         codes = [self.target.decide(one[None])[0].cpu() for one in native]
         if "reference" not in batch:
             return {"prediction": codes}

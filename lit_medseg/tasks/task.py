@@ -1,7 +1,7 @@
 """What segmentation and classification share: optimisation, and evaluation that is exact on any number of ranks."""
 
 from abc import ABC, abstractmethod
-from typing import Any, NotRequired, Self, TypedDict
+from typing import NotRequired, Self, TypedDict
 
 import pandas as pd
 import torch
@@ -70,7 +70,9 @@ class Task(LightningModule, ABC):
         """
         super().__init__()
         if target is None:
-            raise ConfigError("target: not given, expected the coding of the classes, got none. The command line takes it from the data.")
+            raise ConfigError(
+                "target: not given, expected the coding of the classes, got none. The command line takes it from the data."
+            )
         self.network = network
         self.loss = loss
         self.optimizer = optimizer
@@ -115,7 +117,9 @@ class Task(LightningModule, ABC):
         loss, terms = loss_and_terms(self.loss, logits, self.truth(batch))
         parts = {f"train/loss/{name}": value for name, value in terms.items()}
         self.log_dict(parts, on_step=False, on_epoch=True, sync_dist=True, batch_size=count)
-        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True, sync_dist=True, prog_bar=True, batch_size=count)
+        self.log(
+            "train/loss", loss.detach(), on_step=False, on_epoch=True, sync_dist=True, prog_bar=True, batch_size=count
+        )
         return loss
 
     @override

@@ -27,7 +27,9 @@ class WarmupCosine(StepSchedule):
             ConfigError: A share is out of its range.
         """
         if not 0 <= warmup < 1 or not 0 <= final <= 1:
-            raise ConfigError(f"lr_scheduler: shares out of range, expected 0 <= warmup < 1 and 0 <= final <= 1, got {warmup}, {final}.")
+            raise ConfigError(
+                f"lr_scheduler: shares out of range, expected 0 <= warmup < 1 and 0 <= final <= 1, got {warmup}, {final}."
+            )
         self.warmup = warmup
         self.final = final
         super().__init__(optimizer)

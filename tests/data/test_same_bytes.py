@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lit_medseg.data.augmentation import Augmentation
-from lit_medseg.data.loaders import Ranks, training_loader
+from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.training import Training
 from tests.data.fake_sets import FLIPS, classification, segmentation
@@ -82,3 +82,23 @@ def test_fresh_process_gives_the_same(tmp_path):
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", code, str(tmp_path / "pickled")]
     assert subprocess.run(command, cwd=root, capture_output=True, check=True).stdout == expected
+
+
+def evaluated(module, workers, world):
+    """Give every evaluation batch of every rank by its first case."""
+    found = {}
+    for rank in range(world):
+        loading = Loading(eval_batch_size=2, workers=workers)
+        for batch in evaluation_loader(module._prepared, module.split.test, loading, Ranks(rank, world)):
+            if batch["case_id"]:
+                found[tuple(batch["case_id"])] = digest(batch["image"], batch["mask"])
+    return found
+
+
+def test_evaluation_batches_are_the_same_for_workers_and_ranks(tmp_path):
+    module = segmentation(tmp_path, grids=((32, 40), (50, 44)))
+    module.prepare()
+    expected = evaluated(module, 0, 1)
+    assert sorted(case_id for batch in expected for case_id in batch) == list(module.split.test)
+    for workers, world in ((1, 1), (3, 1), (0, 2), (1, 3), (0, 9)):
+        assert evaluated(module, workers, world) == expected

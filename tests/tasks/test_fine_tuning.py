@@ -9,7 +9,9 @@ from torch import nn
 
 
 def network(classes=2):
-    return nn.ModuleDict({"encoder": nn.Sequential(nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3)), "head": nn.Conv2d(3, classes, 1)})
+    return nn.ModuleDict(
+        {"encoder": nn.Sequential(nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3)), "head": nn.Conv2d(3, classes, 1)}
+    )
 
 
 def test_frozen_parts_get_no_gradient_and_are_no_parameters_of_the_optimizer():

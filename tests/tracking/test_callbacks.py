@@ -177,10 +177,10 @@ def test_overlay_shows_both_contours_where_they_are(tmp_path, logger):
     orange = (picture == (230, 159, 0)).all(axis=2)[48:248]
     assert not orange[:, :300].any(), "the image alone has no contour"
     assert orange[:, 306:606].any(axis=0).nonzero()[0][[0, -1]] == pytest.approx([50, 199], abs=2)
-    # The organ's rows, moved by 21 of 40: the prediction's contour starts there and wraps around.
-    assert orange[50, 306:606].any()
-    assert not orange[50, 612:].any()
-    assert orange[155, 612:].any()
+    # The organ's rows 10 to 29 were moved by 21 of 40: they are 31 to 39 and 0 to 10 now.
+    assert orange[100, 306:606].any()
+    assert not orange[100, 612:].any()
+    assert orange[160, 612:].any()
     logger.close("FINISHED")
 
 
