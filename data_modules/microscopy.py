@@ -23,10 +23,11 @@ class MicroscopyDataModule(CaseDataModule):
 
         ToRGB: experiments mix gray fluorescence and colour stains (Caicedo 2019), and a network takes one kind.
         BrightForeground: bright-field images are inverted, so that nuclei are bright everywhere (Caicedo 2019).
-        PercentileRescale: exposure and gain differ between microscopes and carry no unit (Isensee 2021).
+        PercentileRescale: exposure and gain differ between microscopes and carry no unit (Isensee 2021); all channels
+        together, since the ratio of the channels is the stain.
         EightBit: pictures keep eight bits, which quarters the cache.
         """
-        return [ToRGB(), BrightForeground(), PercentileRescale(), EightBit()]
+        return [ToRGB(), BrightForeground(), PercentileRescale(jointly=True), EightBit()]
 
     def default_normalize(self) -> Step:
         """Zero mean and unit deviation over the training cases (Isensee 2021)."""

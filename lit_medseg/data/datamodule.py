@@ -23,6 +23,7 @@ from lit_medseg.data.fitted_state import FittedState
 from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.preparation import Preparation
+from lit_medseg.data.rank_batches import SampleKey
 from lit_medseg.data.prepared import Plan, Prepared, prepare_all, prepare_cases
 from lit_medseg.data.training import Training
 from lit_medseg.data.trust import Trust
@@ -145,11 +146,10 @@ class CaseDataModule(pl.LightningDataModule, ABC):
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """`(C, *S)` of a training image: the patch, or the first training case as a whole."""
-        ready = self._ready()
-        patch = self.training.patch_size
-        grid = ready.cache.grid(ready.rows(ready.train_entries)[0]) if patch is None else tuple(patch)
-        return (self.image_channels, *grid)
+        """`(C, *S)` of a training image, as cutting and augmentation leave it."""
+        dataset = self.train_dataloader().dataset
+        image: torch.Tensor = dataset[SampleKey(0, 0, 0)]["image"]
+        return tuple(image.shape)
 
     @property
     def manifest(self) -> Manifest:

@@ -21,10 +21,12 @@ class PercentileRescale(IntensityStep):
     Attributes:
         low: Percentile that becomes 0.
         high: Percentile that becomes 1.
+        jointly: One pair of percentiles for all channels of an image, so that colours keep their hue.
     """
 
     low: float = 0.5
     high: float = 99.5
+    jointly: bool = False
 
     def __post_init__(self) -> None:
         """Refuse percentiles out of order.
@@ -41,7 +43,7 @@ class PercentileRescale(IntensityStep):
     def change(self, image: Volume) -> Volume:
         """Stretch and clip; a constant channel becomes 0."""
         array = image.array.astype(np.float64)
-        axes = tuple(range(1, array.ndim))
+        axes = tuple(range(0 if self.jointly else 1, array.ndim))
         low, high = np.percentile(array, [self.low, self.high], axis=axes, keepdims=True)
         width = high - low
         # A channel that is constant but for a few pixels has no width: its own range takes over.
