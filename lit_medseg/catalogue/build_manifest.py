@@ -61,10 +61,15 @@ def build_manifest(
         manifest = Manifest(tuple(sorted(entries, key=lambda entry: entry.case.case_id)), plain)
         if kept is not None and not case_faults:
             _keep(kept, manifest)
+    _refuse(faults, source.root, len(listing.cases))
+    return manifest
+
+
+def _refuse(faults: Sequence[str], root: str, cases: int) -> None:
+    """Raise all faults at once, if there are any."""
     if faults:
         noun = "fault" if len(faults) == 1 else "faults"
-        raise DataError(f"{source.root}: {len(faults)} {noun} in {len(listing.cases)} cases\n{first_ten(faults)}")
-    return manifest
+        raise DataError(f"{root}: {len(faults)} {noun} in {cases} cases\n{first_ten(faults)}")
 
 
 def _patient_faults(cases: Sequence[Case], patients: Patients) -> list[str]:

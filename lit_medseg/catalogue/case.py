@@ -32,8 +32,8 @@ class Case:
         case_id: Unique within the data set.
         patient_id: Whose image it is; None where the data set has no patient ids (the YAML must say so).
         images: The files of the channels, in channel order; usually one file with all of them.
-        masks: Segmentation: one file of codes, or one file per overlapping class in the order of the classes; else empty.
-        labels: Classification: the names of the classes that apply (exactly one unless they overlap); None where unknown.
+        masks: Segmentation: one file of codes, or one file per overlapping class in the classes' order; else empty.
+        labels: Classification: the classes that apply (exactly one unless they overlap); None where unknown.
         metadata: Free columns (site, sex, scanner, ...) that reports can group by.
     """
 

@@ -1,6 +1,7 @@
 """An invented patient: an abdominal cross-section with an organ and a lesion in it."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,12 +89,7 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     Returns:
         The anatomy; organ and lesion are present at every height in [-1, 1].
     """
-
-    def blob(x: float, y: float, across: float, along: float, wave: float = 0.04) -> Blob:
-        shift, stretch = rng.normal(0, 0.02, 2), rng.uniform(0.9, 1.1, 2)
-        waves = np.stack([rng.normal(0, wave, 4) / np.arange(1, 5), rng.uniform(0, 2 * np.pi, 4)], axis=1)
-        return Blob(x + shift[0], y + shift[1], across * stretch[0], along * stretch[1], rng.normal(0, 0.15), waves)
-
+    blob = partial(_blob, rng)
     width, depth = rng.uniform(0.88, 0.95), rng.uniform(0.70, 0.80)
     still = np.zeros((0, 2))
     fat = rng.uniform(0.06, 0.14)
@@ -101,7 +97,30 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
     turn, away = rng.uniform(0, 2 * np.pi), rng.uniform(0.0, 0.36)
     lesion = blob(organ.x + away * organ.across * np.cos(turn), organ.y + away * organ.along * np.sin(turn), 0.17, 0.17)
     vessels = tuple(blob(organ.x + rng.normal(0, 0.12), organ.y + rng.normal(0, 0.12), 0.035, 0.035) for _ in range(3))
-    others = (
+    others = _neighbours(rng)
+    return Anatomy(
+        body=Blob(0, 0.02, width, depth, 0, still),
+        muscle=Blob(0, 0.02, width - fat, depth - fat, 0, still),
+        organ=organ,
+        lesion=lesion,
+        vessels=vessels,
+        others=others,
+        drift=(rng.normal(0, 0.04), rng.normal(0, 0.06)),
+        lesion_height=rng.uniform(-0.4, 0.4),
+    )
+
+
+def _blob(rng: np.random.Generator, x: float, y: float, across: float, along: float, wave: float = 0.04) -> Blob:
+    """Draw a blob near a place, of about a size."""
+    shift, stretch = rng.normal(0, 0.02, 2), rng.uniform(0.9, 1.1, 2)
+    waves = np.stack([rng.normal(0, wave, 4) / np.arange(1, 5), rng.uniform(0, 2 * np.pi, 4)], axis=1)
+    return Blob(x + shift[0], y + shift[1], across * stretch[0], along * stretch[1], rng.normal(0, 0.15), waves)
+
+
+def _neighbours(rng: np.random.Generator) -> tuple[tuple[Blob, float], ...]:
+    """Draw what lies beside the organ, each with its brightness."""
+    blob = partial(_blob, rng)
+    return (
         (blob(0.56, 0.06, 0.15, 0.24), rng.uniform(0.58, 0.66)),  # spleen: as bright as the organ
         (blob(0.30, -0.26, 0.20, 0.15), rng.uniform(0.38, 0.50)),  # stomach: as dark as the lesion
         (blob(0.30, -0.36, 0.11, 0.06), 0.06),  # gas in it
@@ -112,16 +131,6 @@ def draw_anatomy(rng: np.random.Generator) -> Anatomy:
         (blob(0.02, 0.46, 0.12, 0.10), 0.92),  # vertebra and its marrow
         (blob(0.02, 0.46, 0.08, 0.065), 0.70),
         (blob(0.02, 0.61, 0.035, 0.07), 0.90),
-    )
-    return Anatomy(
-        body=Blob(0, 0.02, width, depth, 0, still),
-        muscle=Blob(0, 0.02, width - fat, depth - fat, 0, still),
-        organ=organ,
-        lesion=lesion,
-        vessels=vessels,
-        others=others,
-        drift=(rng.normal(0, 0.04), rng.normal(0, 0.06)),
-        lesion_height=rng.uniform(-0.4, 0.4),
     )
 
 

@@ -15,9 +15,9 @@ from lit_medseg.cluster.rank_launcher import RankLauncher
 class ExactDDP(DDPStrategy):
     """Lightning's DDP with two differences.
 
-    Validation during `fit` calls the task itself and not DDP's forward, which would broadcast the buffers once a batch and
-    hang where ranks have different numbers of batches; the task brings the buffers together once, before. And the ranks are
-    started by `RankLauncher`.
+    Validation during `fit` calls the task itself and not DDP's forward, which would broadcast the buffers once a batch
+    and hang where ranks have different numbers of batches; the task brings the buffers together once, before. And the
+    ranks are started by `RankLauncher`.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class ExactDDP(DDPStrategy):
         """Set up.
 
         Args:
-            find_unused_parameters: Let parameters of the network stay without gradient (frozen parts need no such thing).
+            find_unused_parameters: Let parameters stay without gradient (frozen parts need no such thing).
             static_graph: Promise that every step uses the same parameters, which lets DDP order its messages once.
             timeout_s: How long a rank waits for the others in a collective.
 

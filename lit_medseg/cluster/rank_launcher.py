@@ -31,8 +31,8 @@ class RankLauncher(_SubprocessScriptLauncher):
     """Lightning's launcher with another watcher.
 
     Lightning's own kills the main process outright when another rank fails, so nobody is left to say that the run
-    failed. This one ends the other ranks, lets `on_failure` record it, and then leaves with status 1: the main thread may
-    hang in a collective that nobody will join, so it cannot be asked.
+    failed. This one ends the other ranks, lets `on_failure` record it, and then leaves with status 1: the main thread
+    may hang in a collective that nobody will join, so it cannot be asked.
     """
 
     def __init__(

@@ -25,5 +25,5 @@ class TerminateLikeInterrupt(Callback):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def _interrupt(signum: int, frame: FrameType | None) -> Any:
+def _interrupt(_signum: int, _frame: FrameType | None) -> Any:
     raise KeyboardInterrupt

@@ -72,7 +72,8 @@ def _optional(cli: ExperimentCLI, task: Task, validates: bool) -> list[Callback]
         return []
     asked: list[Callback] = []
     if cli.settings.ema_decay is not None:
-        asked.append(WeightAveraging(multi_avg_fn=get_ema_multi_avg_fn(cli.settings.ema_decay)))
+        average = get_ema_multi_avg_fn(cli.settings.ema_decay)  # type: ignore[no-untyped-call]
+        asked.append(WeightAveraging(multi_avg_fn=average))
     if cli.settings.early_stopping is not None and validates:
         asked.append(EarlyStopping(task.monitor, patience=cli.settings.early_stopping, mode="max", check_finite=False))
     return asked

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from jsonargparse import ArgumentError, Namespace
@@ -15,10 +15,12 @@ from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.tasks.task import Task
 
 _NOT_HASHED = (
-    "config", "ckpt_path", "run", "tracking", "runs_dir", "return_predictions", "verbose", "weights_only", "experiment", "output",
-    "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.logger", "trainer.callbacks",
-    "trainer.enable_progress_bar", "trainer.enable_model_summary", "trainer.default_root_dir", "trainer.log_every_n_steps",
-    "trainer.profiler", "trainer.plugins", "trainer.fast_dev_run", "trainer.inference_mode",
+    "config", "ckpt_path", "run", "experiment", "output", "tracking", "runs_dir",
+    "return_predictions", "verbose", "weights_only",
+    "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.plugins",
+    "trainer.logger", "trainer.callbacks", "trainer.profiler", "trainer.log_every_n_steps",
+    "trainer.enable_progress_bar", "trainer.enable_model_summary", "trainer.default_root_dir",
+    "trainer.fast_dev_run", "trainer.inference_mode",
     "data.init_args.loading.workers", "data.init_args.loading.prefetch", "data.init_args.preparation.cache_dir",
     "data.init_args.source.init_args.root", "data.init_args.predict_cases",
 )  # fmt: skip
@@ -68,7 +70,8 @@ class ExperimentCLI(LightningCLI):
     @property
     def settings(self) -> Namespace:
         """The verb's configuration, defaults included; changed in place as the data fill it."""
-        return self.config[self.verb]
+        settings: Namespace = self.config[self.verb]
+        return settings
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -109,11 +112,12 @@ class ExperimentCLI(LightningCLI):
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        words = cast(list[str], args)  # __init__ takes nothing else
         try:
-            self.config = parser.parse_args(args)
-            given = parser.parse_args(args, defaults=False)
+            self.config = parser.parse_args(words)
+            given = parser.parse_args(words, defaults=False)
         except ArgumentError as error:
-            known = [action.dest for action in self._parser(str(args[0]))._actions]  # type: ignore[index]  # a list, see __init__
+            known = [action.dest for action in self._parser(words[0])._actions]
             raise parse_fault(str(error), known) from error
         verb = given.subcommand
         self.given = _plain(given[verb])
@@ -160,7 +164,8 @@ class ExperimentCLI(LightningCLI):
             The instance; for `trainer` the arguments with their instances.
         """
         parser = self._parser(self.verb)
-        return parser.instantiate(Namespace({key: self.settings[key]}))[key]
+        part = Namespace({key: self.settings[key]})  # type: ignore[no-untyped-call]
+        return parser.instantiate(part)[key]
 
 
 def _plain(value: Any) -> Any:

@@ -40,8 +40,9 @@ def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
 
 def _as_setting(target: Target) -> Namespace:
     kind = type(target)
-    names = Namespace(names=tuple(target.names))
-    return Namespace(class_path=f"{kind.__module__}.{kind.__qualname__}", init_args=names)
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    names = Namespace(names=tuple(target.names))  # type: ignore[no-untyped-call]
+    return Namespace(class_path=path, init_args=names)  # type: ignore[no-untyped-call]
 
 
 def _plain_target(setting: Namespace) -> str:

@@ -48,7 +48,8 @@ def find_checkpoint(cli: ExperimentCLI) -> Checkpoint:
     task = cli.settings.model.class_path
     if checkpoint.card["task"] != task:
         raise CheckpointError(
-            f"{checkpoint.path}: of another task, expected {task}, got {checkpoint.card['task']}. Give its own YAML, or none."
+            f"{checkpoint.path}: of another task, expected {task}, got {checkpoint.card['task']}. "
+            "Give its own YAML, or none."
         )
     return checkpoint
 

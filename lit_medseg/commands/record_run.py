@@ -32,11 +32,12 @@ from lit_medseg.tracking.without_paths import without_paths
 from lit_medseg.tracking.wrong_cases import WrongCases
 
 
-def recording_callbacks(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> list[Callback]:
+def recording_callbacks(
+    cli: ExperimentCLI, session: Session, data: CaseDataModule, class_weights: list[float] | None
+) -> list[Callback]:
     """Give the callbacks that record a run; in a `fast_dev_run`, which has no run, only what writes predictions."""
     recording: list[Callback] = [
         ShareRunFolder(),
-        CheckpointCard(_card(cli, session, data)),
         Throughput(),
         SystemMetrics(),
         CaseTables(),
@@ -44,6 +45,8 @@ def recording_callbacks(cli: ExperimentCLI, session: Session, data: CaseDataModu
         Curves(),
         CheckpointArtifact(),
     ]
+    if cli.verb == "fit":
+        recording.append(CheckpointCard({**_card(cli, session, data), "class_weights": class_weights}))
     if cli.verb == "predict":
         values = [0, *data.state.truth.masks.values()] if data.state.truth.masks is not None else None
         recording.append(PredictionWriter(_predictions(cli, session), data.target, values))
@@ -89,19 +92,18 @@ def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModul
     )
     if scores:
         logger.log_tags({"mlflow.note.content": run_note(_command(), data.summary, scores)})
-    print_page(Console(), _shown(logger), scores, session.store.uri)
+    print_page(Console(), _shown(logger.folder.path), scores, session.store.uri)
     if cli.verb == "predict":
-        print(f"predictions {_predictions(cli, session)}")
+        _report_predictions(logger, _predictions(cli, session))
     if cli.verb == "fit" and data.split.test:
-        print(f"test it     python -m lit_medseg test --ckpt_path {_shown(logger)}/checkpoints/best.ckpt")
+        print(f"test it     python -m lit_medseg test --ckpt_path {_shown(logger.folder.path)}/checkpoints/best.ckpt")
 
 
 def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[str, Any]:
     """Describe a checkpoint as plain data."""
     logger = session.logger
     run = {} if logger is None else {"experiment": logger.name, "name": logger.version, "run_id": logger.run_id}
-    fitted = {**data.plain(), "class_weights": data.class_weights if data.split.train else []}
-    return {"task": cli.settings.model.class_path, "data": fitted, "config": _resolved(cli), "run": run}
+    return {"task": cli.settings.model.class_path, "data": data.plain(), "config": _resolved(cli), "run": run}
 
 
 def _resolved(cli: ExperimentCLI) -> dict[str, Any]:
@@ -116,8 +118,17 @@ def _predictions(cli: ExperimentCLI, session: Session) -> Path:
     return Path("predictions") if session.logger is None else session.logger.folder.path / "predictions"
 
 
-def _shown(logger: RunLogger) -> Path:
-    path = logger.folder.path.absolute()
+def _report_predictions(logger: RunLogger, folder: Path) -> None:
+    """Add the predictions to the run, where they lie in its folder, and say where they are."""
+    files = sorted(folder.rglob("*.*")) if folder.is_relative_to(logger.folder.path) else []
+    for file in files:
+        logger.log_artifact(file, file.parent.relative_to(logger.folder.path).as_posix())
+    print(f"predictions {_shown(folder)}")
+
+
+def _shown(path: Path) -> Path:
+    """Write a path as the user may type it."""
+    path = path.absolute()
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 

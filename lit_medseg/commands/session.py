@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.find_checkpoint import Checkpoint
@@ -35,7 +35,7 @@ class Session:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def end(self, status: Status, reason: str = "") -> None:
-        """End the run; a second call (of the thread that watches the ranks, say) waits for the first and does nothing."""
+        """End the run; a second call (of the thread that watches the ranks, say) waits for the first, nothing else."""
         with self._lock:
             if self.logger is not None and not self._ended:
                 self._ended = True
@@ -56,7 +56,7 @@ def open_session(cli: ExperimentCLI, checkpoint: Checkpoint | None) -> Session:
     if cli.settings.trainer.fast_dev_run:
         return Session()
     root = Path(cli.settings.runs_dir)
-    if rank_zero_only.rank != 0:
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # Lightning sets it on the function
         return Session(RunLogger(RunFolder(root / cli.experiment / "unknown yet"), None))
     store = open_store(resolve_uri(cli.settings.tracking), cli.experiment)
     for folder in mark_dead(dead_runs(root), store.client):

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 from lit_medseg.cluster.exact_ddp import ExactDDP
 from lit_medseg.cluster.rank_launcher import RankLauncher, die_with_parent
@@ -49,7 +49,8 @@ def main(argv: list[str]) -> int:
         MedSegError: The user's input cannot be used; nothing was trained.
     """
     _quieten()
-    if "LOCAL_RANK" in os.environ and rank_zero_only.rank != 0:
+    rank = rank_zero_only.rank  # type: ignore[attr-defined]  # Lightning sets it on the function
+    if "LOCAL_RANK" in os.environ and rank != 0:
         die_with_parent()
     cli = ExperimentCLI(_with_own_config(argv))
     dry = bool(cli.settings.trainer.fast_dev_run)
@@ -60,10 +61,13 @@ def main(argv: list[str]) -> int:
     data.prepare()
     fill_from_data(cli, data)
     task = _build_task(cli, data)
+    weights = _fill_class_weights(task, data, checkpoint)
     session = open_session(cli, checkpoint)
     trainer: Trainer | None = None
     try:
-        trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data))
+        trainer = build_trainer(
+            cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data, weights)
+        )
         _let_ranks_report(trainer, session, argv)
         record_start(cli, session, data)
         _run(cli, trainer, task, data, checkpoint)
@@ -77,8 +81,6 @@ def main(argv: list[str]) -> int:
 def _build_task(cli: ExperimentCLI, data: CaseDataModule) -> Task:
     """Build the task and see that it fits the data before anything is opened."""
     task: Task = cli.build("model")
-    if wants_class_weights(task.loss):
-        fill_class_weights(task.loss, data.class_weights)
     if task.dense != data.segments:
         expected, got = ("masks", "labels") if task.dense else ("labels", "masks")
         todo = f"Declare data.truth.{expected}, or take the other task"
@@ -86,6 +88,15 @@ def _build_task(cli: ExperimentCLI, data: CaseDataModule) -> Task:
     if cli.verb == "fit":
         check_ports(task.network, data.image_shape, data.target.channels, task.dense)
     return task
+
+
+def _fill_class_weights(task: Task, data: CaseDataModule, checkpoint: Checkpoint | None) -> list[float] | None:
+    """Give a loss that asks for balanced classes its weights: fitted by `fit`, the checkpoint's afterwards."""
+    if not wants_class_weights(task.loss):
+        return None
+    weights: list[float] = data.class_weights if checkpoint is None else checkpoint.card["class_weights"]
+    fill_class_weights(task.loss, weights)
+    return weights
 
 
 def _run(cli: ExperimentCLI, trainer: Trainer, task: Task, data: CaseDataModule, checkpoint: Checkpoint | None) -> None:
@@ -152,6 +163,7 @@ def _quieten() -> None:
         r"The '.*_dataloader' does not have many workers",  # the number is a decision, see Loading
         r".*LightningCLI's args parameter is intended to run from within Python",
         r"The number of training batches .* is smaller than the logging interval",
+        r"Be aware that when using `ckpt_path`",  # test and predict need no averaging and no checkpoints
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
         r"``instantiate_classes`` was deprecated",
         r"Found .* module\(s\) in eval mode at the start of training",  # frozen parts

@@ -23,8 +23,8 @@ from lit_medseg.data.fitted_state import FittedState
 from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.preparation import Preparation
-from lit_medseg.data.rank_batches import SampleKey
 from lit_medseg.data.prepared import Plan, Prepared, prepare_all, prepare_cases
+from lit_medseg.data.rank_batches import SampleKey
 from lit_medseg.data.training import Training
 from lit_medseg.data.trust import Trust
 from lit_medseg.data.truth import Truth

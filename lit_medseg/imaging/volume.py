@@ -14,7 +14,7 @@ class Volume:
 
     Attributes:
         array: `(C, *S)` with S = (H, W) or (D, H, W); any real dtype. C is 1 for a mask of codes.
-        spacing_mm: Distance of neighbouring samples in the order of the array's spatial axes; 1.0 where unknown (a PNG).
+        spacing_mm: Distance of neighbouring samples in the order of the spatial axes; 1.0 where unknown (a PNG).
         affine: 4x4, array index (in the order of the axes, padded to three) to millimetres; None where unknown.
     """
 
@@ -32,7 +32,9 @@ class Volume:
         if len(shape) not in (3, 4) or 0 in shape:
             raise DataError(f"image: unusable shape, expected (C, H, W) or (C, D, H, W) without zeros, got {shape}.")
         if len(self.spacing_mm) != len(shape) - 1 or min(self.spacing_mm) <= 0:
-            raise DataError(f"image: spacing does not fit, expected {len(shape) - 1} positive numbers, got {self.spacing_mm}.")
+            raise DataError(
+                f"image: spacing does not fit, expected {len(shape) - 1} positive numbers, got {self.spacing_mm}."
+            )
 
     @property
     def grid(self) -> tuple[int, ...]:

@@ -22,9 +22,9 @@ TABLE = "predictions.csv"
 class PredictionWriter(Callback):
     """Writes what `predict` finds, in the form in which the data set's own truth comes.
 
-    Segmentation: `<folder>/<case>.png` with the values that the YAML's `masks` give the classes, on the image's own grid;
-    overlapping classes `<folder>/<class>/<case>.png` with 255 where the class is. Classification: one table with the
-    decision and the probability of every class. Every rank writes the masks of its own cases.
+    Segmentation: `<folder>/<case>.png` with the values that the YAML's `masks` give the classes, on the image's own
+    grid; overlapping classes `<folder>/<class>/<case>.png` with 255 where the class is. Classification: one table with
+    the decision and the probability of every class. Every rank writes the masks of its own cases.
 
     Args:
         folder: Made if need be.

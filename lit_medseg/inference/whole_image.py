@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import EllipsisType
 
 from torch import Tensor
 from torch.nn import functional
@@ -44,7 +45,8 @@ class WholeImage:
             for chosen in choices:
                 logits = logits + network(padded.flip(chosen)).flip(chosen).float()
             logits = logits / (len(choices) + 1)
-        return logits[(..., *(slice(side) for side in grid))]
+        cut: tuple[EllipsisType | slice[None, int, None], ...] = (..., *(slice(side) for side in grid))
+        return logits[cut]
 
     def _pad(self, inputs: Tensor) -> Tensor:
         missing = [-side % self.divisor for side in inputs.shape[2:]]

@@ -7,37 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from lit_medseg.errors import ConfigError, DataError, expected_got
+from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.losses.coded_planes import CodedPlanes
-
-
-def balanced_weights(counts: Sequence[int]) -> list[float]:
-    """Weigh each class by its inverse frequency, scaled to a mean of 1.
-
-    Proportional to `n / (k * n_c)`, scikit-learn's `class_weight="balanced"`; the scale keeps the learning rate's
-    meaning whatever the number of classes.
-
-    Source: G. King and L. Zeng, Logistic regression in rare events data, Political Analysis 9 (2001) 137-163,
-    doi:10.1093/oxfordjournals.pan.a004868 (weighting, section 4.2).
-
-    Args:
-        counts: Pixels or cases of each class in the training cases. Binary: negative, positive. Overlapping classes:
-            the positives of each class.
-
-    Returns:
-        One weight per class; `[]` for no classes.
-
-    Raises:
-        DataError: A class has no training case, so that no weight is right for it.
-    """
-    for code, count in enumerate(counts):
-        if count < 1:
-            todo = "Take another split, or give class_weights as numbers"
-            raise DataError(
-                expected_got(f"class weights: class {code}", "has no training data", "at least 1", count, todo)
-            )
-    inverse = [1.0 / count for count in counts]
-    return [len(inverse) * value / math.fsum(inverse) for value in inverse]
 
 
 class ClassWeights(nn.Module):
@@ -52,8 +23,9 @@ class ClassWeights(nn.Module):
         """Take the weights, or remember that the data will give them.
 
         Args:
-            weights: One number >= 0 per class (binary: negative, positive); "balanced" to have them filled by the task
-                from the training cases; None for equal classes.
+            weights: One number >= 0 per class (binary: negative, positive; overlapping classes: how much the presence of
+                each counts against its absence, as `pos_weight` of torch); "balanced" to have them filled from the
+                training cases; None for equal classes.
         """
         super().__init__()
         self.balanced = weights == "balanced"
@@ -81,7 +53,7 @@ class ClassWeights(nn.Module):
 
         Returns:
             Exclusive classes `(B, N)` and binary `(B, 1, N)`: the weight of the element's class. Overlapping
-            `(1, C, 1)`: the weight of the plane. None where the classes are equal.
+            `(B, C, N)`: the weight of the plane where its class is present, else 1. None where the classes are equal.
 
         Raises:
             ConfigError: The number of weights is not that of the classes, or nobody has filled balanced weights.
@@ -100,7 +72,9 @@ class ClassWeights(nn.Module):
             got = self.values.tolist()
             raise ConfigError(expected_got("class_weights", "wrong number of weights", classes, got, todo))
         values = self.values.to(coded.logits)
-        return values[coded.codes] if coded.exclusive or channels == 1 else values.view(1, -1, 1)
+        if coded.exclusive or channels == 1:
+            return values[coded.codes]
+        return torch.where(coded.codes == 1, values.view(1, -1, 1), 1.0)
 
 
 def wants_class_weights(loss: nn.Module) -> bool:

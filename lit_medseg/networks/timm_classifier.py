@@ -39,7 +39,7 @@ def timm_classifier(
         )
     size = {} if image_size is None else {"img_size": image_size}
     try:
-        return timm.create_model(
+        network: nn.Module = timm.create_model(
             model_name, pretrained=pretrained, in_chans=in_channels, num_classes=classes, drop_rate=dropout, **size
         )
     except OSError as error:
@@ -47,3 +47,4 @@ def timm_classifier(
             f"pretrained: the weights of {model_name} cannot be downloaded, expected a connection, got {error}. "
             "Set pretrained: false to train from scratch, or fill the hub's cache on a machine with a connection."
         ) from error
+    return network

@@ -36,8 +36,8 @@ class ClassificationTask(Task):
         """Set up.
 
         Args:
-            network: From images `(B, C, *S)` to logits `(B, channels)`. Channel numbers that the YAML leaves out are taken
-                from the data.
+            network: From images `(B, C, *S)` to logits `(B, channels)`. Channel numbers that the YAML leaves out are
+                taken from the data.
             loss: From logits and codes to a scalar; default cross-entropy.
             optimizer: Any torch optimizer.
             lr_scheduler: Any torch scheduler, stepped each epoch, or a `StepSchedule` of ours, stepped each step.

@@ -56,7 +56,7 @@ def parameter_groups(network: nn.Module, encoder: str, factor: float, lr: float)
     outer = [parameter for name, parameter in trained if not name.startswith(f"{encoder}.")]
     if not inner:
         names = [name for name, _ in network.named_children()]
-        todo = "Name the encoder's module in encoder_name"
+        todo = "Name the encoder's module in fine_tuning.encoder"
         raise ConfigError(
             expected_got(
                 "encoder_lr_factor", "the network has no such trained part", f"e.g. {names}", repr(encoder), todo

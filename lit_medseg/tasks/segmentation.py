@@ -46,10 +46,10 @@ class SegmentationTask(Task):
         """Set up.
 
         Args:
-            network: From images `(B, C, *S)` to logits `(B, channels, *S)`. Channel numbers that the YAML leaves out are
-                taken from the data.
-            loss: From logits and codes to a scalar; default cross-entropy plus Dice, one to one, which holds up over most
-                data sets (Ma et al. 2021, doi:10.1016/j.media.2021.102035).
+            network: From images `(B, C, *S)` to logits `(B, channels, *S)`. Channel numbers that the YAML leaves out
+                are taken from the data.
+            loss: From logits and codes to a scalar; default cross-entropy plus Dice, one to one, which holds up over
+                most data sets (Ma et al. 2021, doi:10.1016/j.media.2021.102035).
             optimizer: Any torch optimizer.
             lr_scheduler: Any torch scheduler, stepped each epoch, or a `StepSchedule` of ours, stepped each step.
             inferer: How whole cases go through the network; default `WholeImage()`.

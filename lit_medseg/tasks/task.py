@@ -71,7 +71,8 @@ class Task(LightningModule, ABC):
         super().__init__()
         if target is None:
             raise ConfigError(
-                "target: not given, expected the coding of the classes, got none. The command line takes it from the data."
+                "target: not given, expected the coding of the classes, got none. "
+                "The command line takes it from the data."
             )
         self.network = network
         self.loss = loss
@@ -86,7 +87,7 @@ class Task(LightningModule, ABC):
             load_start_weights(network, fine_tuning.start_from)
         self._frozen = freeze(network, fine_tuning.frozen)
         if execution.channels_last:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stub lacks this form
+            network.to(memory_format=torch.channels_last)
         if execution.compile:
             network.compile()  # in place: the names of the weights stay
 
@@ -176,7 +177,7 @@ class Task(LightningModule, ABC):
             return
         cases = [gathered[case_id] for case_id in sorted(gathered)]
         table = case_table(row for _, rows in cases for row in rows)
-        # intervals cost more than an epoch's validation of a small data set: they are for the evaluation that is reported
+        # intervals cost more than a small data set's validation: they are for the evaluation that is reported
         bootstrap = None if self.trainer.state.fn == "fit" else Bootstrap()
         scores = {"loss": sum(loss for loss, _ in cases) / len(cases), **self.scores(table, bootstrap)}
         self.evaluation = Evaluation(stage=stage, rows=table, scores=scores, target=self.target)

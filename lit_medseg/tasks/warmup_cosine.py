@@ -28,7 +28,8 @@ class WarmupCosine(StepSchedule):
         """
         if not 0 <= warmup < 1 or not 0 <= final <= 1:
             raise ConfigError(
-                f"lr_scheduler: shares out of range, expected 0 <= warmup < 1 and 0 <= final <= 1, got {warmup}, {final}."
+                "lr_scheduler: shares out of range, expected 0 <= warmup < 1 and 0 <= final <= 1, "
+                f"got {warmup}, {final}. Correct them."
             )
         self.warmup = warmup
         self.final = final

@@ -24,5 +24,7 @@ def _record(trainer: Trainer) -> None:
     best = Path(str(getattr(checkpoint, "best_model_path", "") or ""))
     if logger is None or not trainer.is_global_zero or not best.is_file():
         return
-    if best.is_relative_to(logger.folder.path):
-        logger.log_artifact(best, "checkpoints")
+    # Lightning gives an absolute path without links; the run folder is as the user wrote it.
+    best, root = best.resolve(), logger.folder.path.resolve()
+    if best.is_relative_to(root):
+        logger.log_artifact(logger.folder.path / best.relative_to(root), "checkpoints")

@@ -16,15 +16,16 @@ def print_page(console: Console, folder: Path, scores: Mapping[str, float], uri:
     Args:
         console: Where to print.
         folder: The run folder, as the user may type it.
-        scores: With their stage, `test/dice`; see `score_rows`. Without any, no table.
+        scores: With their stage, `test/dice`; see `score_rows`. By class only Dice is shown: MLflow has the rest.
+            Without any, no table.
         uri: The store's address; named in the command where it is not the one that `ui` finds by itself.
     """
-    rows = score_rows(scores)
+    rows = [row for row in score_rows(scores) if row[0].count("/") == 1 or "/dice/" in row[0]]
     if rows:
         table = Table("score", "value", "95% interval")
         for row in rows:
             table.add_row(*row)
         console.print(table)
-    command = "python -m lit_medseg ui" + ("" if uri == resolve_uri(None) else f" --uri {uri}")
+    command = "python -m lit_medseg ui" + ("" if uri == resolve_uri(None) else f" --store {uri}")
     console.print(f"run folder  {folder}", highlight=False, soft_wrap=True)
     console.print(f"open MLflow {command}", highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ import time
 
 import pytest
 import torch
+
 from lit_medseg.cluster.atomic_checkpoint_io import AtomicCheckpointIO
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from lit_medseg.inference.whole_image import WholeImage
 from torch import nn
+
+from lit_medseg.inference.whole_image import WholeImage
 
 
 class Halving(nn.Module):

@@ -3,11 +3,12 @@
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from monai.networks.nets import UNet
+from torch import nn
+
 from lit_medseg.errors import ConfigError
 from lit_medseg.networks.ports import check_ports, fill_ports
 from lit_medseg.networks.timm_classifier import timm_classifier
-from monai.networks.nets import UNet
-from torch import nn
 
 
 class Listing(nn.Module):

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from torch import nn
+
 from lit_medseg.errors import CheckpointError, ConfigError
 from lit_medseg.tasks.parameter_groups import freeze, parameter_groups
 from lit_medseg.tasks.start_weights import load_start_weights
-from torch import nn
 
 
 def network(classes=2):

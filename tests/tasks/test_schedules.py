@@ -1,9 +1,11 @@
 """Schedules over the whole of training, against torch's own."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
+
 from lit_medseg.errors import ConfigError
 from lit_medseg.tasks.polynomial_decay import PolynomialDecay
 from lit_medseg.tasks.warmup_cosine import WarmupCosine
@@ -37,7 +39,7 @@ def test_cosine_without_warmup_is_torchs():
 def test_warmup_is_linear_and_ends_at_the_peak():
     found = rates(lambda o: WarmupCosine(o, warmup=0.2, final=0.1), 50)
     rising = found[:10]
-    steps = [after - before for before, after in zip(rising, rising[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(rising)]
     assert max(steps) - min(steps) < 1e-12
     assert found[10] == 0.5
     assert 0.05 < found[-1] < 0.06

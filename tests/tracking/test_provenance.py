@@ -96,7 +96,7 @@ def test_the_page_has_scores_folder_and_command():
     assert "run folder  runs/a/b\n" in text
     assert "open MLflow python -m lit_medseg ui\n" in text
     print_page(Console(file=out, width=100), Path("runs/a/b"), {}, "http://tracking:5000")
-    assert "ui --uri http://tracking:5000\n" in out.getvalue()
+    assert "ui --store http://tracking:5000\n" in out.getvalue()
 
 
 def test_flatten_numbers_lists_of_settings():
