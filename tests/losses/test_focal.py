@@ -32,8 +32,10 @@ def test_overlapping_agrees_with_monai_and_smp(gamma):
     logits, codes = torch.randn(3, 4, 7, 9, requires_grad=True), torch.randint(2, (3, 4, 7, 9))
     weights = [0.5, 1.0, 2.0, 0.5]
     _same(FocalLoss(gamma)(logits, codes), SmpFocal("multilabel", gamma=gamma)(logits, codes), logits)
-    weighted = FocalLoss(gamma, 0.3, weights)(logits, codes)
-    _same(weighted, MonaiFocal(gamma=gamma, alpha=0.3, weight=weights)(logits, codes), logits)
+    # MONAI weighs a class's absence too; ours weighs its presence, as torch's pos_weight.
+    elements = MonaiFocal(gamma=gamma, alpha=0.3, reduction="none")(logits, codes)
+    factors = torch.where(codes == 1, torch.tensor(weights).view(1, 4, 1, 1), 1.0)
+    _same(FocalLoss(gamma, 0.3, weights)(logits, codes), (factors * elements).mean(), logits)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
