@@ -95,6 +95,12 @@ class ExperimentCLI(LightningCLI):
             help="Average the weights exponentially with this decay (e.g. 0.999); the average is evaluated and saved.",
         )
         parser.add_argument(
+            "--dropout",
+            type=float,
+            default=0.0,
+            help="Share of the features dropped before the network's last layer while it trains.",
+        )
+        parser.add_argument(
             "--early_stopping",
             type=int | None,
             default=None,

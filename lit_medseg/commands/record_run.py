@@ -32,9 +32,7 @@ from lit_medseg.tracking.without_paths import without_paths
 from lit_medseg.tracking.wrong_cases import WrongCases
 
 
-def recording_callbacks(
-    cli: ExperimentCLI, session: Session, data: CaseDataModule, class_weights: list[float] | None
-) -> list[Callback]:
+def recording_callbacks(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> list[Callback]:
     """Give the callbacks that record a run; in a `fast_dev_run`, which has no run, only what writes predictions."""
     recording: list[Callback] = [
         ShareRunFolder(),
@@ -46,7 +44,7 @@ def recording_callbacks(
         CheckpointArtifact(),
     ]
     if cli.verb == "fit":
-        recording.append(CheckpointCard({**_card(cli, session, data), "class_weights": class_weights}))
+        recording.append(CheckpointCard(_card(cli, session, data)))
     if cli.verb == "predict":
         values = [0, *data.state.truth.masks.values()] if data.state.truth.masks is not None else None
         recording.append(PredictionWriter(_predictions(cli, session), data.target, values))
@@ -103,7 +101,13 @@ def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[st
     """Describe a checkpoint as plain data."""
     logger = session.logger
     run = {} if logger is None else {"experiment": logger.name, "name": logger.version, "run_id": logger.run_id}
-    return {"task": cli.settings.model.class_path, "data": data.plain(), "config": _resolved(cli), "run": run}
+    return {
+        "task": cli.settings.model.class_path,
+        "data": data.plain(),
+        "class_weights": data.class_weights,
+        "config": _resolved(cli),
+        "run": run,
+    }
 
 
 def _resolved(cli: ExperimentCLI) -> dict[str, Any]:

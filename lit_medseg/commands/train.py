@@ -16,16 +16,14 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from lit_medseg.cluster.exact_ddp import ExactDDP
 from lit_medseg.cluster.rank_launcher import RankLauncher, die_with_parent
+from lit_medseg.commands.build_task import build_task
 from lit_medseg.commands.build_trainer import build_trainer
 from lit_medseg.commands.experiment_cli import ExperimentCLI
-from lit_medseg.commands.fill_from_data import fill_from_data
 from lit_medseg.commands.find_checkpoint import Checkpoint, config_of_checkpoint, find_checkpoint
 from lit_medseg.commands.record_run import record_start, recording_callbacks, report
 from lit_medseg.commands.session import Session, open_session
 from lit_medseg.data.datamodule import CaseDataModule
-from lit_medseg.errors import CheckpointError, ConfigError, expected_got
-from lit_medseg.losses.class_weights import fill_class_weights, wants_class_weights
-from lit_medseg.networks.ports import check_ports
+from lit_medseg.errors import CheckpointError
 from lit_medseg.tasks.task import Task
 
 _OPTIONS: dict[str, dict[str, Any]] = {
@@ -59,15 +57,11 @@ def main(argv: list[str]) -> int:
     if checkpoint is not None:
         data.adopt(checkpoint.card["data"])
     data.prepare()
-    fill_from_data(cli, data)
-    task = _build_task(cli, data)
-    weights = _fill_class_weights(task, data, checkpoint)
+    task = build_task(cli, data, checkpoint)
     session = open_session(cli, checkpoint)
     trainer: Trainer | None = None
     try:
-        trainer = build_trainer(
-            cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data, weights)
-        )
+        trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data))
         _let_ranks_report(trainer, session, argv)
         record_start(cli, session, data)
         _run(cli, trainer, task, data, checkpoint)
@@ -76,27 +70,6 @@ def main(argv: list[str]) -> int:
         return _ended_early(error, session, trainer)
     session.end("FINISHED")
     return 0
-
-
-def _build_task(cli: ExperimentCLI, data: CaseDataModule) -> Task:
-    """Build the task and see that it fits the data before anything is opened."""
-    task: Task = cli.build("model")
-    if task.dense != data.segments:
-        expected, got = ("masks", "labels") if task.dense else ("labels", "masks")
-        todo = f"Declare data.truth.{expected}, or take the other task"
-        raise ConfigError(expected_got(type(task).__name__, "the data have another truth", expected, got, todo))
-    if cli.verb == "fit":
-        check_ports(task.network, data.image_shape, data.target.channels, task.dense)
-    return task
-
-
-def _fill_class_weights(task: Task, data: CaseDataModule, checkpoint: Checkpoint | None) -> list[float] | None:
-    """Give a loss that asks for balanced classes its weights: fitted by `fit`, the checkpoint's afterwards."""
-    if not wants_class_weights(task.loss):
-        return None
-    weights: list[float] = data.class_weights if checkpoint is None else checkpoint.card["class_weights"]
-    fill_class_weights(task.loss, weights)
-    return weights
 
 
 def _run(cli: ExperimentCLI, trainer: Trainer, task: Task, data: CaseDataModule, checkpoint: Checkpoint | None) -> None:

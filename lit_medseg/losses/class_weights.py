@@ -23,8 +23,8 @@ class ClassWeights(nn.Module):
         """Take the weights, or remember that the data will give them.
 
         Args:
-            weights: One number >= 0 per class (binary: negative, positive; overlapping classes: how much the presence of
-                each counts against its absence, as `pos_weight` of torch); "balanced" to have them filled from the
+            weights: One number >= 0 per class (binary: negative, positive; overlapping classes: how much the presence
+                of each counts against its absence, as `pos_weight` of torch); "balanced" to have them filled from the
                 training cases; None for equal classes.
         """
         super().__init__()

@@ -1,0 +1,68 @@
+"""The task of one command, completed from the data or the checkpoint and seen to fit."""
+
+from lit_medseg.commands.experiment_cli import ExperimentCLI
+from lit_medseg.commands.fill_from_data import fill_from_data
+from lit_medseg.commands.find_checkpoint import Checkpoint
+from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.losses.class_weights import fill_class_weights, wants_class_weights
+from lit_medseg.networks.dropout import add_dropout
+from lit_medseg.networks.ports import check_ports
+from lit_medseg.tasks.task import Task
+
+_PRETRAINED = ("encoder_weights", "pretrained")
+"""What smp and timm call weights that they download."""
+
+
+def build_task(cli: ExperimentCLI, data: CaseDataModule, checkpoint: Checkpoint | None) -> Task:
+    """Build the task before anything is opened or written.
+
+    Args:
+        cli: Parsed; its `model` settings are completed.
+        data: Prepared.
+        checkpoint: What the verb works on; None for `fit`.
+
+    Raises:
+        MedSegError: The network, its weights or its settings cannot be used, or do not fit the data.
+    """
+    fill_from_data(cli, data)
+    if checkpoint is not None:
+        _forget_start(cli)
+    task = _instantiate(cli)
+    if task.dense != data.segments:
+        expected, got = ("masks", "labels") if task.dense else ("labels", "masks")
+        todo = f"Declare data.truth.{expected}, or take the other task"
+        raise ConfigError(expected_got(type(task).__name__, "the data have another truth", expected, got, todo))
+    if cli.settings.dropout:
+        add_dropout(task.network, cli.settings.dropout)
+    if wants_class_weights(task.loss):
+        fill_class_weights(task.loss, data.class_weights if checkpoint is None else checkpoint.card["class_weights"])
+    if cli.verb == "fit":
+        check_ports(task.network, data.image_shape, data.target.channels, task.dense)
+    return task
+
+
+def _forget_start(cli: ExperimentCLI) -> None:
+    """Leave out the weights that training started from: the checkpoint's take their place."""
+    model = cli.settings.model.init_args
+    model.fine_tuning.start_from = None
+    network = model.network.init_args
+    for name in _PRETRAINED:
+        if network.get(name):
+            network[name] = None if name == "encoder_weights" else False
+
+
+def _instantiate(cli: ExperimentCLI) -> Task:
+    try:
+        task: Task = cli.build("model")
+    except OSError as error:  # what the hubs of smp, timm and torch raise without a connection
+        network = cli.settings.model.init_args.network
+        asked = {name: network.init_args.get(name) for name in _PRETRAINED if network.init_args.get(name)}
+        if not asked:
+            raise
+        text = str(error).splitlines()[0][:200]
+        raise ConfigError(
+            f"model.network: pretrained weights {asked} cannot be downloaded, expected a connection, got: {text}. "
+            "Train from scratch (encoder_weights: null, pretrained: false), or fill the hub's cache beforehand."
+        ) from error
+    return task
