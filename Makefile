@@ -56,9 +56,10 @@ clean: ## remove .venv and the tools' caches; runs, data and the MLflow store st
 	find lit_medseg data_modules tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # pip puts uv into the environment and uv the rest: without pip in it, the environment needs no ensurepip, which Debian
-# keeps in a package of its own. uv heeds its own settings for package sources, as pip does: none stand here.
+# keeps in a package of its own. uv heeds its own settings for package sources, as pip does: none stand here. Byte code is
+# written at once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every start would compile everything anew.
 $(INSTALLED): | $(UV)
-	$(UV) pip install --python $(BIN)/python --requirement requirements.lock
+	$(UV) pip install --compile-bytecode --python $(BIN)/python --requirement requirements.lock
 	@rm -f .venv/installed-*
 	@touch $@
 

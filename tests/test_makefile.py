@@ -66,7 +66,7 @@ def test_a_fresh_clone_is_installed_once(project):
     venv, uv, install = commands(calls)
     assert venv == "python3 -m venv --without-pip .venv"
     assert uv.startswith("python3 -m pip --python .venv/bin/python install --quiet uv==")
-    assert install == "uv pip install --python .venv/bin/python --requirement requirements.lock"
+    assert install == "uv pip install --compile-bytecode --python .venv/bin/python --requirement requirements.lock"
     assert project.make("install")[1] == []
 
 
@@ -77,7 +77,7 @@ def test_another_lock_is_installed_again_and_a_newer_date_is_not(project):
     assert project.make("install")[1] == []
     lock.write_text(lock.read_text() + "another==1.0\n")
     assert commands(project.make("install")[1]) == [
-        "uv pip install --python .venv/bin/python --requirement requirements.lock"
+        "uv pip install --compile-bytecode --python .venv/bin/python --requirement requirements.lock"
     ]
     assert len(list((project.folder / ".venv").glob("installed-*"))) == 1
 

@@ -80,7 +80,7 @@ def _patient_faults(cases: Sequence[Case], patients: Patients) -> list[str]:
     got = f"none for {len(nobody)} of {len(cases)} cases ({', '.join(nobody[:3])}{', ...' if len(nobody) > 3 else ''})"
     todo = (
         "Give the source a patient column or pattern; only if no two images can be of the same patient, "
-        "set `patients: unknown` in the YAML"
+        "set `data.init_args.trust.patients: unknown` in the YAML"
     )
     return [expected_got("patients", "ids are missing", "a patient id for every case", got, todo)]
 

@@ -72,7 +72,7 @@ def _fault(group: list[Entry], home: dict[str, str]) -> str:
         return ""
     names = [f"case {entry.case.case_id} ({home.get(entry.case.case_id, NOWHERE)})" for entry in group]
     where = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
-    todo = "Remove one, or set `data.trust.identical: drop` (or `allow`) in the YAML"
+    todo = "Remove one, or set `data.init_args.trust.identical: drop` (or `allow`) in the YAML"
     if other is None:
         return expected_got(where, "identical images in several sets", "one set", " and ".join(homes), todo)
     got = _truths(first, other)

@@ -1,6 +1,5 @@
 """DDP whose evaluation needs no collective, and whose failing ranks end the others."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -9,7 +8,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from typing_extensions import override
 
-from lit_medseg.cluster.rank_launcher import RankLauncher
+from lit_medseg.cluster.rank_launcher import RankLauncher, RankOrders
 
 
 class ExactDDP(DDPStrategy):
@@ -30,27 +29,19 @@ class ExactDDP(DDPStrategy):
             static_graph: Promise that every step uses the same parameters, which lets DDP order its messages once.
             timeout_s: How long a rank waits for the others in a collective.
 
-        The command that builds the Trainer sets `on_rank_failure`, which is told of a rank that fails, and `command`,
-        which starts another rank (None: the command of this process).
+        The command that builds the Trainer sets `orders`; without them Lightning's own launcher takes over.
         """
         super().__init__(
             find_unused_parameters=find_unused_parameters,
             static_graph=static_graph,
             timeout=timedelta(seconds=timeout_s),
         )
-        self.on_rank_failure: Callable[[str], None] | None = None
-        self.command: list[str] | None = None
+        self.orders: RankOrders | None = None
 
     @override
     def _configure_launcher(self) -> None:
         environment = cast(ClusterEnvironment, self.cluster_environment)
-        self._launcher = RankLauncher(
-            environment, self.num_processes, self.num_nodes, self._rank_failed, lambda: self.command
-        )
-
-    def _rank_failed(self, text: str) -> None:
-        if self.on_rank_failure is not None:
-            self.on_rank_failure(text)
+        self._launcher = RankLauncher(environment, self.num_processes, self.num_nodes, lambda: self.orders)
 
     @override
     def validation_step(self, *args: Any, **kwargs: Any) -> STEP_OUTPUT:

@@ -1,29 +1,21 @@
-"""SIGTERM ends a run as Ctrl-C does: in order, with the run marked."""
-
-import os
-import signal
-from types import FrameType
-from typing import Any
+"""Signals are the command's business, not Lightning's."""
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
 
 class TerminateLikeInterrupt(Callback):
-    """Takes the signals over once Lightning has set its own handlers.
+    """Keeps Lightning's signal handlers out, so that SIGTERM ends a run as Ctrl-C does (see `Interruption`).
 
     Lightning's handler for SIGTERM starts a collective inside the handler, which hangs where the other ranks are in
-    another one. Here the first rank raises KeyboardInterrupt and ends the others; these ignore Ctrl-C, which a terminal
-    sends to all of them at once.
+    another one, and those for SLURM write a checkpoint there, in the middle of a step. They are set after the last hook
+    before the loops, so that they cannot be replaced in time.
     """
 
     @override
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        if trainer.is_global_zero:
-            signal.signal(signal.SIGTERM, _interrupt)
-        elif "LOCAL_RANK" in os.environ:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        trainer._signal_connector.register_signal_handlers = _none  # type: ignore[method-assign]
 
 
-def _interrupt(_signum: int, _frame: FrameType | None) -> Any:
-    raise KeyboardInterrupt
+def _none() -> None:
+    """Register no handler."""

@@ -1,5 +1,7 @@
 """The task of one command, completed from the data or the checkpoint and seen to fit."""
 
+from lit_medseg.commands.check_first_step import check_first_step
+from lit_medseg.commands.check_weights import check_weights
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.fill_from_data import fill_from_data
 from lit_medseg.commands.find_checkpoint import Checkpoint
@@ -7,7 +9,6 @@ from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.losses.class_weights import fill_class_weights, wants_class_weights
 from lit_medseg.networks.dropout import add_dropout
-from lit_medseg.networks.ports import check_ports
 from lit_medseg.tasks.task import Task
 
 _PRETRAINED = ("encoder_weights", "pretrained")
@@ -37,8 +38,10 @@ def build_task(cli: ExperimentCLI, data: CaseDataModule, checkpoint: Checkpoint 
         add_dropout(task.network, cli.settings.dropout)
     if wants_class_weights(task.loss):
         fill_class_weights(task.loss, data.class_weights if checkpoint is None else checkpoint.card["class_weights"])
+    if checkpoint is not None:
+        check_weights(task, checkpoint.path)
     if cli.verb == "fit":
-        check_ports(task.network, data.image_shape, data.target.channels, task.dense)
+        check_first_step(task, data, cli.settings.trainer)
     return task
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
-from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from lit_medseg.cluster.atomic_checkpoint_io import AtomicCheckpointIO
@@ -55,6 +55,8 @@ def build_trainer(
 
 def _strategy(arguments: dict[str, Any]) -> Any:
     """Replace Lightning's DDP by ours: also where the number of devices is found out by Lightning."""
+    if isinstance(arguments["strategy"], Strategy):
+        return arguments["strategy"]  # a strategy can be given to one Trainer only
     keys = ("accelerator", "devices", "num_nodes", "strategy", "precision")
     quiet = {
         "logger": False,

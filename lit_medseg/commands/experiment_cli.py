@@ -12,6 +12,8 @@ from typing_extensions import override
 
 from lit_medseg.commands.parse_faults import parse_fault
 from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.errors import ConfigError, MedSegError, expected_got
+from lit_medseg.networks.ports import INPUT_NAMES, OUTPUT_NAMES
 from lit_medseg.tasks.task import Task
 
 _NOT_HASHED = (
@@ -23,9 +25,12 @@ _NOT_HASHED = (
     "trainer.fast_dev_run", "trainer.inference_mode",
     "data.init_args.loading.workers", "data.init_args.loading.prefetch", "data.init_args.preparation.cache_dir",
     "data.init_args.source.init_args.root", "data.init_args.predict_cases",
+    "model.init_args.target", *(f"model.init_args.network.init_args.{name}" for name in (*INPUT_NAMES, *OUTPUT_NAMES)),
 )  # fmt: skip
-"""Keys that say where and on what a run happens, not what it computes: they do not name the run."""
+"""Keys that say where and on what a run happens, not what it computes, and those that follow from the data: they do not
+name the run."""
 
+_ENCODER_WEIGHTS = ["model", "init_args", "network", "init_args", "encoder_weights"]
 _VERBS = ("fit", "validate", "test", "predict")
 
 
@@ -47,7 +52,7 @@ class ExperimentCLI(LightningCLI):
         Raises:
             ConfigError: A key or value cannot be used.
         """
-        faults_raise: dict[str, Any] = {"exit_on_error": False}
+        faults_raise: dict[str, Any] = {"exit_on_error": False, "allow_abbrev": False}
         super().__init__(
             Task,
             CaseDataModule,
@@ -120,13 +125,39 @@ class ExperimentCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         words = cast(list[str], args)  # __init__ takes nothing else
         try:
-            self.config = parser.parse_args(words)
-            given = parser.parse_args(words, defaults=False)
-        except ArgumentError as error:
+            # Checked below, once the data's share of the network's arguments has stand-ins.
+            self.config = parser.parse_args(words, _skip_validation=True)
+            given = parser.parse_args(words, defaults=False, _skip_validation=True)
+            self.given = _plain(given[given.subcommand])
+            parser.validate(self._with_ports())
+        except (ArgumentError, TypeError, KeyError) as error:
             known = [action.dest for action in self._parser(words[0])._actions]
             raise parse_fault(str(error), known) from error
-        verb = given.subcommand
-        self.given = _plain(given[verb])
+        except UnicodeDecodeError as error:
+            todo = "Save the file as UTF-8"
+            raise ConfigError(expected_got("--config", "not a YAML", "text in UTF-8", error, todo)) from error
+
+    def _with_ports(self) -> Namespace:
+        """Give the configuration with numbers in place of the channels that the data will give.
+
+        A network may have no default for them, and the parser would miss them.
+        """
+        config = self.config.clone()
+        network = config[self.verb].get("model.init_args.network.init_args") or {}
+        for name in (*INPUT_NAMES, *OUTPUT_NAMES):
+            if name in network and network[name] is None:
+                network[name] = 1
+        return cast(Namespace, config)
+
+    @override
+    def _set_seed(self) -> None:
+        try:
+            super()._set_seed()
+        except ValueError as error:
+            seed = self.settings.seed_everything
+            raise ConfigError(
+                expected_got("seed_everything", "unusable seed", "0 to 4294967295", seed, "Choose another")
+            ) from error
 
     @override
     def _parse_ckpt_path(self) -> None:
@@ -148,16 +179,21 @@ class ExperimentCLI(LightningCLI):
 
     def resolved(self) -> dict[str, Any]:
         """Give the whole configuration as plain data: a YAML of it repeats the run."""
-        text = self._parser(self.verb).dump(self.settings, skip_none=False, skip_validation=True, format="yaml")
+        text = self._parser(self.verb).dump(self.settings, skip_unset=False, skip_validation=True, format="yaml")
         plain: dict[str, Any] = yaml.safe_load(text)
         plain.pop("config", None)
         return plain
 
     def config_hash(self) -> str:
-        """Hash the configuration without where and on what it runs (`_NOT_HASHED`)."""
+        """Hash the configuration without where and on what it runs (`_NOT_HASHED`).
+
+        The hash is the same before and after the data have completed the configuration.
+        """
         plain = self.resolved()
         for key in _NOT_HASHED:
             _drop(plain, key.split("."))
+        if not _at(self.given, _ENCODER_WEIGHTS):  # smp's own default, which `fill_ports` takes away
+            _drop(plain, _ENCODER_WEIGHTS)
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
     def build(self, key: str) -> Any:
@@ -168,10 +204,30 @@ class ExperimentCLI(LightningCLI):
 
         Returns:
             The instance; for `trainer` the arguments with their instances.
+
+        Raises:
+            MedSegError: What the part itself refuses.
+            OSError: What it could not read or download.
         """
         parser = self._parser(self.verb)
         part = Namespace({key: self.settings[key]})  # type: ignore[no-untyped-call]
-        return parser.instantiate(part)[key]
+        try:
+            return parser.instantiate(part)[key]
+        except ValueError as error:  # the parser wraps an error in one text for all types that a value could have had
+            raise _own_error(key, error) from error
+
+
+def _own_error(key: str, error: BaseException) -> BaseException:
+    """Find the error of ours, or of the system, within those that wrap it; else turn the innermost one into ours."""
+    own = error
+    while not isinstance(own, MedSegError | OSError) and own.__cause__ is not None:
+        own = own.__cause__
+    if isinstance(own, MedSegError | OSError):
+        return own
+    got = f"{type(own).__name__}: {' '.join(str(own).split())[:500].rstrip('.')}"
+    return ConfigError(
+        expected_got(key, "it cannot be built", "values that its classes take", got, "Correct init_args")
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -183,9 +239,15 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
+def _at(plain: Any, path: list[str]) -> Any:
+    """Look a nested key up; None where it does not exist."""
+    for part in path:
+        plain = plain.get(part) if isinstance(plain, dict) else None
+    return plain
+
+
 def _drop(plain: Any, path: list[str]) -> None:
     """Remove a nested key where it exists."""
-    for part in path[:-1]:
-        plain = plain.get(part) if isinstance(plain, dict) else None
-    if isinstance(plain, dict):
-        plain.pop(path[-1], None)
+    level = _at(plain, path[:-1])
+    if isinstance(level, dict):
+        level.pop(path[-1], None)

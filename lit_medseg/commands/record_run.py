@@ -94,7 +94,7 @@ def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModul
     if cli.verb == "predict":
         _report_predictions(logger, _predictions(cli, session))
     if cli.verb == "fit" and data.split.test:
-        print(f"test it     python -m lit_medseg test --ckpt_path {_shown(logger.folder.path)}/checkpoints/best.ckpt")
+        _report_checkpoint(logger.folder.path / "checkpoints")
 
 
 def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[str, Any]:
@@ -128,6 +128,13 @@ def _report_predictions(logger: RunLogger, folder: Path) -> None:
     for file in files:
         logger.log_artifact(file, file.parent.relative_to(logger.folder.path).as_posix())
     print(f"predictions {_shown(folder)}")
+
+
+def _report_checkpoint(folder: Path) -> None:
+    """Say how to test the best checkpoint, or the last one where no validation has chosen a best."""
+    found = [folder / name for name in ("best.ckpt", "last.ckpt") if (folder / name).is_file()]
+    if found:
+        print(f"test it     python -m lit_medseg test --ckpt_path {_shown(found[0])}")
 
 
 def _shown(path: Path) -> Path:

@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import os
 import signal
 import sys
 import tempfile
@@ -12,20 +11,26 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_only
 
 from lit_medseg.cluster.exact_ddp import ExactDDP
-from lit_medseg.cluster.rank_launcher import RankLauncher, die_with_parent
+from lit_medseg.cluster.interruption import Interruption
+from lit_medseg.cluster.rank_launcher import RankLauncher, RankOrders
+from lit_medseg.cluster.start_rank import rank_command
 from lit_medseg.commands.build_task import build_task
 from lit_medseg.commands.build_trainer import build_trainer
+from lit_medseg.commands.check_cases import check_cases
+from lit_medseg.commands.check_settings import check_settings
+from lit_medseg.commands.count_ranks import count_ranks
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.find_checkpoint import Checkpoint, config_of_checkpoint, find_checkpoint
 from lit_medseg.commands.record_run import record_start, recording_callbacks, report
 from lit_medseg.commands.session import Session, open_session
 from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.data.rank_batches import check_divides
 from lit_medseg.errors import CheckpointError
 from lit_medseg.tasks.task import Task
 
+_INTERRUPTED = "interrupted (Ctrl-C or SIGTERM)"
 _OPTIONS: dict[str, dict[str, Any]] = {
     "validate": {"verbose": False},
     "test": {"verbose": False},
@@ -47,27 +52,36 @@ def main(argv: list[str]) -> int:
         MedSegError: The user's input cannot be used; nothing was trained.
     """
     _quieten()
-    rank = rank_zero_only.rank  # type: ignore[attr-defined]  # Lightning sets it on the function
-    if "LOCAL_RANK" in os.environ and rank != 0:
-        die_with_parent()
+    interruption = Interruption()
+    with interruption.listen():
+        return _verb(argv, interruption)
+
+
+def _verb(argv: list[str], interruption: Interruption) -> int:
+    """Run one verb; see `main`."""
     cli = ExperimentCLI(_with_own_config(argv))
+    check_settings(cli)
     dry = bool(cli.settings.trainer.fast_dev_run)
     checkpoint = None if cli.verb == "fit" or dry else find_checkpoint(cli)
     data: CaseDataModule = cli.build("data")
+    ranks = count_ranks(cli)
+    if cli.verb == "fit":
+        check_divides(data.loading.batch_size, ranks)
     if checkpoint is not None:
         data.adopt(checkpoint.card["data"])
     data.prepare()
+    check_cases(cli.verb, data)
     task = build_task(cli, data, checkpoint)
     session = open_session(cli, checkpoint)
     trainer: Trainer | None = None
     try:
         trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data))
-        _let_ranks_report(trainer, session, argv)
+        _order_ranks(trainer, session, _for_ranks(argv, checkpoint), interruption)
         record_start(cli, session, data)
         _run(cli, trainer, task, data, checkpoint)
         report(cli, session, task, data)
     except BaseException as error:
-        return _ended_early(error, session, trainer)
+        return _ended_early(error, session, trainer, interruption)
     session.end("FINISHED")
     return 0
 
@@ -86,27 +100,48 @@ def _run(cli: ExperimentCLI, trainer: Trainer, task: Task, data: CaseDataModule,
         ) from error
 
 
-def _let_ranks_report(trainer: Trainer, session: Session, argv: list[str]) -> None:
+def _order_ranks(trainer: Trainer, session: Session, argv: list[str], interruption: Interruption) -> None:
     """Tell the strategy how another rank is started, and what to do when one fails."""
+
+    def failed(text: str) -> None:
+        if interruption.happened:
+            session.end("KILLED", _INTERRUPTED)
+        else:
+            session.end("FAILED", text)
+
     if isinstance(trainer.strategy, ExactDDP):
-        trainer.strategy.command = [sys.executable, "-m", "lit_medseg", *argv]
-        trainer.strategy.on_rank_failure = lambda text: session.end("FAILED", text)
+        command = rank_command("lit_medseg", argv)
+        trainer.strategy.orders = RankOrders(command, failed, lambda: interruption.seconds)
 
 
-def _ended_early(error: BaseException, session: Session, trainer: Trainer | None) -> int:
+def _for_ranks(argv: list[str], checkpoint: Checkpoint | None) -> list[str]:
+    """Name the checkpoint that was found: another run may be the newest when the other ranks would look."""
+    return argv if checkpoint is None else [*argv, "--ckpt_path", str(checkpoint.path)]
+
+
+def _ended_early(error: BaseException, session: Session, trainer: Trainer | None, interruption: Interruption) -> int:
     """Mark the run as what it is, end the other ranks, and pass the error on.
 
     Returns:
-        130 for an interruption.
+        130 for an interruption, else the exit status of the rank that failed.
     """
-    interrupted = isinstance(error, KeyboardInterrupt | SystemExit)
+    interrupted = interruption.happened or isinstance(error, KeyboardInterrupt | SystemExit)
     launcher = None if trainer is None else trainer.strategy.launcher
+    cause, status = "", 0
     if isinstance(launcher, RankLauncher):
+        # A broken connection is an effect, felt here a little before the cause can be seen.
+        felt = isinstance(error, RuntimeError) and not interrupted
+        cause, status = launcher.failure(wait_s=2.0 if felt else 0.0)
         launcher.kill(signal.SIGKILL)
     if interrupted:
-        session.end("KILLED", "interrupted (Ctrl-C or SIGTERM)")
-        print("interrupted: the run is marked KILLED; its last checkpoint is kept.", file=sys.stderr)
+        session.end("KILLED", _INTERRUPTED)
+        marked = ": the run is marked KILLED; its last checkpoint is kept" if session.owns else ""
+        print(f"interrupted{marked}.", file=sys.stderr)
         return 130
+    if cause:
+        session.end("FAILED", cause)
+        print(f"error: {cause}.", file=sys.stderr)
+        return max(1, status)
     session.end("FAILED", f"{type(error).__name__}: {str(error)[:1000]}")
     raise error
 
@@ -135,6 +170,7 @@ def _quieten() -> None:
         r"It is recommended to use `self\.log\(.*sync_dist=True",  # every rank holds all rows: the values are equal
         r"The '.*_dataloader' does not have many workers",  # the number is a decision, see Loading
         r".*LightningCLI's args parameter is intended to run from within Python",
+        r"Total length of `list` across ranks is zero",  # a split without validation cases
         r"The number of training batches .* is smaller than the logging interval",
         r"Be aware that when using `ckpt_path`",  # test and predict need no averaging and no checkpoints
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",

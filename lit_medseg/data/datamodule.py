@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
 import numpy as np
@@ -94,6 +94,8 @@ class CaseDataModule(pl.LightningDataModule, ABC):
             MedSegError: Cases, split, classes or steps cannot be used.
         """
         if self._prepared is None:
+            if self._adopted is None and self._augmentation.specs:
+                _ = self._augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
             self._prepared = prepare_cases(self._plan())
 
     def adopt(self, plain: dict[str, Any]) -> None:
@@ -145,11 +147,9 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         return self.state.truth.masks is not None
 
     @property
-    def image_shape(self) -> tuple[int, ...]:
-        """`(C, *S)` of a training image, as cutting and augmentation leave it."""
-        dataset = self.train_dataloader().dataset
-        image: torch.Tensor = dataset[SampleKey(0, 0, 0)]["image"]
-        return tuple(image.shape)
+    def first_sample(self) -> dict[str, Any]:
+        """A training sample, cut, augmented and normalised: `image (C, *S)`, and `mask` or `label`."""
+        return cast("dict[str, Any]", self.train_dataloader().dataset[SampleKey(0, 0, 0)])
 
     @property
     def manifest(self) -> Manifest:
@@ -193,9 +193,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give this rank's training batches."""
-        specs = self.training.augmentation
-        augmentation = Augmentation(self.default_augmentation() if specs is None else specs)
-        return training_loader(self._ready(), self.training, augmentation, self.loading, self._ranks())
+        return training_loader(self._ready(), self.training, self._augmentation, self.loading, self._ranks())
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """Give this rank's validation batches; an empty list where the split validates nothing."""
@@ -219,6 +217,12 @@ class CaseDataModule(pl.LightningDataModule, ABC):
             if key in batch:
                 batch[key] = batch[key].to(device, non_blocking=True)
         return batch
+
+    @property
+    def _augmentation(self) -> Augmentation:
+        """The YAML's augmentation, else the modality's."""
+        specs = self.training.augmentation
+        return Augmentation(self.default_augmentation() if specs is None else specs)
 
     def _prepare_stage(self) -> None:
         """Prepare what the trainer's verb needs."""

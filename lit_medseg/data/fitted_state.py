@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from lit_medseg.data.truth import Truth
+from lit_medseg.data.truth import Truth, by_name
 from lit_medseg.errors import CheckpointError
 from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.target import Target, target_from_plain
@@ -37,7 +37,9 @@ class FittedState:
                 "masks": None
                 if self.truth.masks is None
                 else [[name, value] for name, value in self.truth.masks.items()],
-                "labels": _pairs(self.truth.labels),
+                "labels": None
+                if self.truth.labels is None
+                else [list(pair) for pair in by_name(self.truth.labels).items()],
                 "overlapping": self.truth.overlapping,
             },
             "target": self.target.plain(),
@@ -54,7 +56,8 @@ class FittedState:
         try:
             truth = plain["truth"]
             masks = None if truth["masks"] is None else {name: int(value) for name, value in truth["masks"]}
-            labels = None if truth["labels"] is None else {name: str(value) for name, value in truth["labels"]}
+            pairs = truth["labels"]
+            labels: dict[str, str | int] | None = None if pairs is None else {name: str(label) for name, label in pairs}
             return cls(
                 Pipeline.from_plain(plain["pipeline"]),
                 Pipeline.from_plain(plain["normalize"]),
@@ -94,14 +97,3 @@ class FittedState:
                 f"checkpoint: the YAML contradicts it, expected no contradiction, got {len(faults)}. {todo}.\n{listed}"
             )
             raise CheckpointError(text)
-
-
-def _pairs(labels: dict[str, str] | list[str] | None) -> list[list[str]] | None:
-    """Write labels as pairs of name and value."""
-    if labels is None:
-        return None
-    return (
-        [[name, value] for name, value in labels.items()]
-        if isinstance(labels, dict)
-        else [[name, name] for name in labels]
-    )

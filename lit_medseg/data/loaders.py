@@ -1,5 +1,7 @@
 """DataLoaders over the cache."""
 
+import os
+import signal
 import sys
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from lit_medseg.batch import Batch
+from lit_medseg.cluster.die_with_parent import die_with_parent
 from lit_medseg.data.augmentation import Augmentation
 from lit_medseg.data.collate import collate
 from lit_medseg.data.evaluation_batches import dealt, evaluation_batches
@@ -86,8 +89,18 @@ def evaluation_loader(prepared: Prepared, case_ids: Sequence[str], loading: Load
 
 
 def start_worker(worker: int) -> None:  # noqa: ARG001 - torch's signature
-    """Keep cv2 to the worker's own thread: its pool does not survive a fork, and the workers fill the cores."""
+    """Set a worker process up.
+
+    cv2 is kept to the worker's own thread: its pool does not survive a fork, and the workers fill the cores. Signals
+    that go to all processes of a command (Ctrl-C, a scheduler's SIGTERM) are for the first rank, which ends in order: a
+    worker that they end would look like a failure. It gets a process group of its own, and ends with its parent.
+    """
     cv2.setNumThreads(0)
+    signal.set_wakeup_fd(-1)  # a forked worker has the parent's, which would take the worker's signals for its own
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "setpgid"):
+        os.setpgid(0, 0)
+    die_with_parent()
 
 
 def _loader(dataset: Dataset[Any], batches: Any, loading: Loading, ranks: Ranks) -> DataLoader[Batch]:

@@ -47,12 +47,7 @@ class RankBatches(Sampler[list[SampleKey]]):
         repeats: int = 1,
         labels: Sequence[Hashable] | None = None,
     ) -> None:
-        if batch_size % world_size:
-            todo = "batch_size is over all ranks: choose a multiple of their number"
-            expected = f"a multiple of {world_size}"
-            raise ConfigError(
-                f"data.loading.batch_size: not divisible by the ranks, expected {expected}, got {batch_size}. {todo}."
-            )
+        check_divides(batch_size, world_size)
         self.cases, self.batch_size, self.seed, self.repeats = cases, batch_size, seed, repeats
         self.share = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
         self.groups = None if labels is None else _groups(labels)
@@ -88,6 +83,24 @@ class RankBatches(Sampler[list[SampleKey]]):
         if self.groups is None:
             return epoch_positions(self.seed, self.epoch, self.cases, self.batch_size, self.repeats)
         return balanced_positions(self.seed, self.epoch, self.groups, self.batch_size, self.repeats)
+
+
+def check_divides(batch_size: int, world_size: int) -> None:
+    """See that every rank gets the same number of samples.
+
+    Args:
+        batch_size: Over all ranks.
+        world_size: Number of processes.
+
+    Raises:
+        ConfigError: The ranks do not divide the batch.
+    """
+    if batch_size % world_size:
+        todo = "batch_size is over all ranks: choose a multiple of their number"
+        expected = f"a multiple of {world_size}"
+        raise ConfigError(
+            f"data.loading.batch_size: not divisible by the ranks, expected {expected}, got {batch_size}. {todo}."
+        )
 
 
 def _groups(labels: Sequence[Hashable]) -> list[list[int]]:

@@ -13,13 +13,26 @@ class Truth:
 
     Attributes:
         masks: Value in the mask file by class name; 0 is the background and is not listed.
-        labels: What the source calls each class, by class name; a list where the names are the same.
+        labels: What the source calls each class, by class name; a list where the names are the same. A number stands
+            for its digits.
         overlapping: Whether several classes can hold at once; masks are then one file per class, in this order.
     """
 
     masks: dict[str, int] | None = None
-    labels: dict[str, str] | list[str] | None = None
+    labels: dict[str, str | int] | list[str | int] | None = None
     overlapping: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse names that YAML has made of other words.
+
+        Raises:
+            ConfigError: A class is called True or False.
+        """
+        names = [str(name) for classes in (self.masks, self.labels) for name in classes or ()]
+        wrong = [name for name in names if name in ("True", "False")]
+        if wrong:
+            todo = "YAML takes yes, no, on and off for these: put the name in quotes"
+            raise ConfigError(f"data.truth: not a class's name, expected a text, got {wrong}. {todo}.")
 
     @property
     def declared(self) -> bool:
@@ -35,16 +48,13 @@ class Truth:
         if self.masks is not None and self.labels is None:
             return MaskClasses(dict(self.masks), self.overlapping)
         if self.labels is not None and self.masks is None:
-            return LabelClasses(_by_name(self.labels), self.overlapping)
+            return LabelClasses(by_name(self.labels), self.overlapping)
         got = "both" if self.declared else "neither"
         todo = "Give `masks` for segmentation or `labels` for classification"
         raise ConfigError(f"data.truth: not one task, expected `masks` or `labels`, got {got}. {todo}.")
 
 
-def _by_name(labels: dict[str, str] | Sequence[str]) -> dict[str, str]:
-    """Turn a list of names into names that stand for themselves."""
-    return (
-        {str(name): str(value) for name, value in labels.items()}
-        if isinstance(labels, dict)
-        else {x: x for x in labels}
-    )
+def by_name(labels: dict[str, str | int] | Sequence[str | int]) -> dict[str, str]:
+    """Give what the source calls each class by class name; names of a list stand for themselves."""
+    pairs = labels.items() if isinstance(labels, dict) else zip(labels, labels, strict=True)
+    return {str(name): str(value) for name, value in pairs}

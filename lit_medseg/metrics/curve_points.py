@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn import metrics
 
 from lit_medseg.metrics.class_decisions import class_decisions
 from lit_medseg.target import Target
@@ -61,6 +60,8 @@ def confusion_matrices(table: pd.DataFrame, target: Target) -> dict[str, NDArray
         Exclusive classes: one `(K, K)` matrix under the empty name. Overlapping: `(2, 2)`, absent and present, by
         class name. Nothing without cases.
     """
+    from sklearn import metrics  # noqa: PLC0415 - at the end of an evaluation: its import would delay every start
+
     matrices: dict[str, NDArray[np.int64]] = {}
     for name, one in class_decisions(table, target).items() if len(table) else ():
         codes = np.arange(one.probabilities.shape[1])
@@ -69,6 +70,8 @@ def confusion_matrices(table: pd.DataFrame, target: Target) -> dict[str, NDArray
 
 
 def _curves(positive: NDArray[np.bool_], scores: Floats) -> CurvePoints:
+    from sklearn import metrics  # noqa: PLC0415 - see above
+
     false_positive_rate, true_positive_rate, _ = metrics.roc_curve(positive, scores)
     precision, recall, _ = metrics.precision_recall_curve(positive, scores)
     return CurvePoints(false_positive_rate, true_positive_rate, recall, precision)

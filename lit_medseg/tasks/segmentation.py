@@ -1,6 +1,7 @@
 """Segmentation: a class for every pixel."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import torch
@@ -22,8 +23,11 @@ from lit_medseg.tasks.execution import Execution
 from lit_medseg.tasks.fine_tuning import FineTuning
 from lit_medseg.tasks.task import StepOutput, Task
 
-Inferer = Callable[[Tensor, Callable[[Tensor], Tensor]], Tensor]
-"""From images and a network to logits on the same grid: `WholeImage` or a `monai.inferers.Inferer`."""
+Inferer = Callable[..., Any]
+"""From images and a network to logits on the same grid: `WholeImage` or a `monai.inferers.Inferer`.
+
+With the result's type in it, the command line would look for a class of tensors.
+"""
 
 
 class SegmentationTask(Task):
@@ -67,7 +71,8 @@ class SegmentationTask(Task):
 
     @override
     def evaluation_logits(self, image: Tensor) -> Tensor:
-        return self.inferer(image, self.network)
+        logits: Tensor = self.inferer(image, self.network)
+        return logits
 
     @override
     def evaluate_cases(self, batch: Batch, logits: Tensor) -> StepOutput:

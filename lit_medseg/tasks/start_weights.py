@@ -32,9 +32,12 @@ def load_start_weights(network: nn.Module, path: str) -> list[str]:
     own = network.state_dict()
     fitting = {name: value for name, value in saved.items() if name in own and own[name].shape == value.shape}
     if not fitting:
+        expected, got = (
+            next((f"{name} {tuple(value.shape)}" for name, value in some.items()), "none") for some in (own, saved)
+        )
         raise CheckpointError(
-            f"start_from: nothing in {path} fits the network, expected entries such as {next(iter(own))!r}, "
-            f"got {next(iter(saved), 'none')!r}. Use the network of that checkpoint."
+            f"start_from: nothing in {path} fits the network, expected entries such as {expected}, got {got}. "
+            "Use the network of that checkpoint."
         )
     network.load_state_dict(fitting, strict=False)
     fresh = [name for name in own if name not in fitting]

@@ -1,7 +1,7 @@
 """What segmentation and classification share: optimisation, and evaluation that is exact on any number of ranks."""
 
 from abc import ABC, abstractmethod
-from typing import NotRequired, Self, TypedDict
+from typing import Any, NotRequired, Self, TypedDict
 
 import pandas as pd
 import torch
@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from typing_extensions import override
 
@@ -184,15 +185,19 @@ class Task(LightningModule, ABC):
         # every rank holds all rows, so the numbers are equal without a collective
         self.log_dict({f"{stage}/{name}": value for name, value in scores.items()}, batch_size=1, rank_zero_only=False)
 
-    @override
-    def configure_optimizers(self) -> OptimizerLRScheduler:
+    def make_optimizer(self) -> tuple[Optimizer, Any]:
+        """Build the optimizer of the trained parameters, and its scheduler or None."""
         tuning = self.fine_tuning
         probe = self.optimizer([nn.Parameter(torch.zeros(1))])
         groups = parameter_groups(self.network, tuning.encoder, tuning.encoder_lr_factor, probe.defaults["lr"])
         optimizer = self.optimizer(groups)
-        if self.lr_scheduler is None:
+        return optimizer, None if self.lr_scheduler is None else self.lr_scheduler(optimizer)
+
+    @override
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer, scheduler = self.make_optimizer()
+        if scheduler is None:
             return optimizer
-        scheduler = self.lr_scheduler(optimizer)
         if isinstance(scheduler, StepSchedule):
             scheduler.plan(int(self.trainer.estimated_stepping_batches))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

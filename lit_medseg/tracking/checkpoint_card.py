@@ -10,6 +10,7 @@ from lit_medseg.cluster.read_checkpoint import read_checkpoint
 from lit_medseg.errors import CheckpointError
 
 KEY = "lit_medseg"
+_PARTS = ("task", "data", "config")
 
 
 class CheckpointCard(Callback):
@@ -44,4 +45,10 @@ def read_card(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{path}: of another program, expected the key {KEY!r}, got {sorted(content)}. Use it as start_from."
         )
-    return dict(content[KEY])
+    card = content[KEY]
+    missing = [name for name in _PARTS if not isinstance(card, dict) or name not in card]
+    if missing:
+        raise CheckpointError(
+            f"{path}: its card is incomplete, expected {list(_PARTS)}, got none of {missing}. Use one that fit wrote."
+        )
+    return dict(card)

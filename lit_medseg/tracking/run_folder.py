@@ -115,6 +115,23 @@ class RunFolder:
         return f"{self.experiment}/{self.name}/state.json"
 
 
+def check_names(experiment: str, run: str | None) -> None:
+    """Refuse names that cannot be a folder's on every system.
+
+    Args:
+        experiment: Name of the experiment; by default the YAML's file name.
+        run: Name of the run; None where it will be made from the YAML.
+
+    Raises:
+        ConfigError: One of them.
+    """
+    for key, name in (("experiment", experiment), ("--run", "x" if run is None else run)):
+        if not _NAME.fullmatch(name):
+            todo = "Give another, or rename the YAML file" if key == "experiment" else "Give another"
+            expected = "a letter or digit, then letters, digits, `.`, `_`, `-` (at most 100)"
+            raise ConfigError(expected_got(key, "unusable name", expected, repr(name), todo))
+
+
 def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | None = None) -> RunFolder:
     """Make the folder of a new run, owned by this process; nothing that exists is touched.
 
@@ -127,13 +144,7 @@ def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | 
     Raises:
         ConfigError: A name cannot be a folder's name, or `run` names a run that exists.
     """
-    for key, name in (("experiment", experiment), ("--run", run or "x")):
-        if not _NAME.fullmatch(name):
-            raise ConfigError(
-                expected_got(
-                    key, "unusable name", "letters, digits, `.`, `_`, `-` (at most 100)", repr(name), "Rename it"
-                )
-            )
+    check_names(experiment, run)
     parent = root / experiment
     parent.mkdir(parents=True, exist_ok=True)
     for name in [run] if run else _counted(config_hash[:8]):

@@ -57,7 +57,8 @@ class Throughput(Callback):
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
         """Measure the gradients: unscaled already, not clipped yet."""
-        gradients = [p.grad for p in pl_module.parameters() if p.grad is not None]
+        # the optimizer's list: going through the modules of a large network takes a millisecond at every step
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradients:
             self._norms.append(get_total_norm(gradients).detach())
 

@@ -1,0 +1,29 @@
+"""Single values that cannot be meant, found before any data are read."""
+
+from lit_medseg.commands.experiment_cli import ExperimentCLI
+from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.tracking.run_folder import check_names
+
+
+def check_settings(cli: ExperimentCLI) -> None:
+    """Refuse values out of range, and names that no folder can have.
+
+    Args:
+        cli: Parsed.
+
+    Raises:
+        ConfigError: The first such value.
+    """
+    settings = cli.settings
+    decay = settings.ema_decay
+    if decay is not None and not 0 <= decay < 1:
+        todo = "Give a share such as 0.999, or leave it out"
+        raise ConfigError(expected_got("ema_decay", "out of range", "0 <= x < 1", decay, todo))
+    for name in ("early_stopping", "overlay_every"):
+        value = settings[name]
+        if value is not None and value < 1:
+            raise ConfigError(expected_got(name, "out of range", "1 or more", value, "Raise it"))
+    if cli.verb == "fit" and 0 in (settings.trainer.max_epochs, settings.trainer.max_steps):
+        raise ConfigError(expected_got("trainer", "nothing to train", "max_epochs above 0", 0, "Raise it"))
+    if not settings.trainer.fast_dev_run:
+        check_names(cli.experiment, settings.run)
