@@ -119,13 +119,18 @@ def _read_kept(kept: Path) -> Manifest | None:
 
 def _keep(kept: Path, manifest: Manifest) -> None:
     """Write under a temporary name, then rename: a reader sees a whole file or none."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=kept.parent, prefix=f".{kept.stem}-", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
     try:
-        manifest.to_json(temporary)
-        temporary.replace(kept)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            temporary.unlink()
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=kept.parent, prefix=f".{kept.stem}-", suffix=".tmp")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            manifest.to_json(temporary)
+            temporary.replace(kept)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                temporary.unlink()
+    except OSError as error:
+        todo = "Free space, or set data.init_args.preparation.cache_dir to a folder that you may write to"
+        what = "the cache cannot be written"
+        raise DataError(expected_got(kept.parent, what, "a folder with room", error.strerror or error, todo)) from error

@@ -21,9 +21,13 @@ def begin_run(folder: RunFolder, store: Store, tags: Mapping[str, str]) -> RunLo
     Raises:
         TrackingError: The store does not answer.
     """
-    run_id = store.create_run(folder.name, tags)
-    folder.set_run_id(run_id)
-    return RunLogger(folder, RecordQueue(folder.path, run_id, store.client))
+    try:
+        run_id = store.create_run(folder.name, tags)
+        folder.set_run_id(run_id)
+        return RunLogger(folder, RecordQueue(folder.path, run_id, store.client))
+    except BaseException as error:
+        folder.end("FAILED", f"it could not be opened: {str(error)[:500]}")
+        raise
 
 
 def continue_run(folder: RunFolder, store: Store) -> RunLogger:

@@ -42,6 +42,8 @@ def _check_sqlite(path: Path, shown: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             return
+        if not path.is_file():  # making the store would put a file in the place of a device or a folder
+            raise OSError("it is no regular file")
         with closing(sqlite3.connect(path, timeout=PROBE_S)) as connection:
             faults = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     except (sqlite3.Error, OSError) as error:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -146,19 +147,33 @@ def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | 
     """
     check_names(experiment, run)
     parent = root / experiment
-    parent.mkdir(parents=True, exist_ok=True)
-    for name in [run] if run else _counted(config_hash[:8]):
-        folder = RunFolder(parent / name)
-        try:
-            folder.path.mkdir()
-        except FileExistsError:
-            continue
-        touch(folder.lease)
-        folder.write(RunState("RUNNING", config_hash, this_process(), time.time()))
-        return folder
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for name in [run] if run else _counted(config_hash[:8]):
+            folder = RunFolder(parent / name)
+            try:
+                folder.path.mkdir()
+            except FileExistsError:
+                continue
+            _begin(folder, config_hash)
+            return folder
+    except OSError as error:
+        todo = "Free space, or set runs_dir to a folder that you may write to"
+        text = expected_got(root, "no run can be kept there", "a folder to write to", error.strerror or error, todo)
+        raise TrackingError(text) from error
     raise ConfigError(
         expected_got("--run", "the run exists", "a new name", repr(run), "Choose another name or leave --run out")
     )
+
+
+def _begin(folder: RunFolder, config_hash: str) -> None:
+    """Write the first state; on a full disk nothing of the run stays behind."""
+    try:
+        touch(folder.lease)
+        folder.write(RunState("RUNNING", config_hash, this_process(), time.time()))
+    except OSError:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 def _counted(stem: str) -> Iterator[str]:

@@ -86,7 +86,7 @@ def test_tags_and_data_set(run):
     assert tags["package/torch"] == torch.__version__.partition("+")[0] or tags["package/torch"] == torch.__version__
     assert {"package/mlflow", "hardware/cpu", "hardware/cores", "hardware/memory_gib", "host", "python"} <= set(tags)
     assert tags["verb"] == "fit"
-    assert "test/dice" in tags["mlflow.note.content"]
+    assert "/dice" in tags["mlflow.note.content"]
     (given,) = run.mlflow.inputs.dataset_inputs
     assert given.dataset.digest == tags["data_hash"][:36]
     assert len(manifest["entries"]) == 16
