@@ -41,6 +41,10 @@ def read_table(path: Path, name: str) -> TableRows:
         todo = "Write a header and one row per case"
         raise DataError(expected_got(name, "the table has no rows", "a header and rows", f"{len(lines)} lines", todo))
     columns = tuple(lines[0][1])
+    if len(columns) == 1 and (signs := [sign for sign in ";\t|" if sign in columns[0]]):
+        todo = "Save it with commas, or with tabs under the ending .tsv"
+        got = f"{signs[0]!r} in {columns[0]!r}"
+        raise DataError(expected_got(name, "the columns are separated by another sign", "commas", got, todo))
     bad = sorted(column for column, count in Counter(columns).items() if count > 1 or not column)
     if bad:
         todo = "Name every column once"

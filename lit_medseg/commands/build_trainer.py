@@ -40,7 +40,7 @@ def build_trainer(
         *_optional(cli, task, validates),
     ]
     if cli.verb == "fit" and not arguments["fast_dev_run"]:
-        arguments["callbacks"].append(_checkpoints(session, task.monitor if validates else None))
+        arguments["callbacks"] += _checkpoints(session, task.monitor if validates else None)
     interactive = sys.stderr.isatty() and sys.stdout.isatty()
     if interactive and arguments.get("enable_progress_bar") is not False:
         arguments["callbacks"].append(RichProgressBar())
@@ -81,20 +81,17 @@ def _optional(cli: ExperimentCLI, task: Task, validates: bool) -> list[Callback]
     return asked
 
 
-def _checkpoints(session: Session, monitor: str | None) -> ModelCheckpoint:
-    """Keep the best and the last checkpoint under names that do not change."""
+def _checkpoints(session: Session, monitor: str | None) -> list[Callback]:
+    """Keep the best and the last checkpoint under names that do not change.
+
+    Lightning's own `save_last` copies a checkpoint when the best one is saved, so it would not be the last.
+    """
     folder = "checkpoints" if session.logger is None else f"{session.logger.log_dir}/checkpoints"
-    checkpoints = ModelCheckpoint(
-        dirpath=folder,
-        filename=BEST.removesuffix(".ckpt"),
-        monitor=monitor,
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-        auto_insert_metric_name=False,
-    )
-    checkpoints.CHECKPOINT_NAME_LAST = "last"
-    return checkpoints
+    names: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "auto_insert_metric_name": False}
+    best = ModelCheckpoint(filename=BEST.removesuffix(".ckpt"), monitor=monitor, mode="max", **names)
+    # another mode, since Lightning tells two of them apart by their settings
+    last = ModelCheckpoint(filename="last", monitor=None, mode="min", save_on_train_epoch_end=True, **names)
+    return [best, last]
 
 
 def _listed(value: Any) -> list[Any]:

@@ -1,5 +1,8 @@
 """Single values that cannot be meant, found before any data are read."""
 
+import os
+from pathlib import Path
+
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.tracking.run_folder import check_names
@@ -25,5 +28,15 @@ def check_settings(cli: ExperimentCLI) -> None:
             raise ConfigError(expected_got(name, "out of range", "1 or more", value, "Raise it"))
     if cli.verb == "fit" and 0 in (settings.trainer.max_epochs, settings.trainer.max_steps):
         raise ConfigError(expected_got("trainer", "nothing to train", "max_epochs above 0", 0, "Raise it"))
+    if settings.output is not None:
+        _check_output(Path(settings.output))
     if not settings.trainer.fast_dev_run:
         check_names(cli.experiment, settings.run)
+
+
+def _check_output(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to."""
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        got = f"{there.name}, {'which is read-only' if there.is_dir() else 'which is a file'}"
+        raise ConfigError(expected_got("output", "unusable", "a folder that you may write to", got, "Name another"))

@@ -10,6 +10,7 @@ from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from typing_extensions import override
 
+from lit_medseg.commands.lost_words import refuse_empty_keys, refuse_null
 from lit_medseg.commands.parse_faults import parse_fault
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, MedSegError, expected_got
@@ -124,6 +125,7 @@ class ExperimentCLI(LightningCLI):
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         words = cast(list[str], args)  # __init__ takes nothing else
+        refuse_null(words)
         try:
             # Checked below, once the data's share of the network's arguments has stand-ins.
             self.config = parser.parse_args(words, _skip_validation=True)
@@ -136,6 +138,7 @@ class ExperimentCLI(LightningCLI):
         except UnicodeDecodeError as error:
             todo = "Save the file as UTF-8"
             raise ConfigError(expected_got("--config", "not a YAML", "text in UTF-8", error, todo)) from error
+        refuse_empty_keys(self.settings.config or (), [action.dest for action in self._parser(words[0])._actions])
 
     def _with_ports(self) -> Namespace:
         """Give the configuration with numbers in place of the channels that the data will give.

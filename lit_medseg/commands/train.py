@@ -69,7 +69,7 @@ def _verb(argv: list[str], interruption: Interruption) -> int:
         check_divides(data.loading.batch_size, ranks)
     if checkpoint is not None:
         data.adopt(checkpoint.card["data"])
-    data.prepare()
+    data.prepare(predicting=cli.verb == "predict")
     check_cases(cli.verb, data)
     task = build_task(cli, data, checkpoint)
     session = open_session(cli, checkpoint)

@@ -71,6 +71,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         self.source, self.truth, self.splitter, self.trust = source, truth, splitter, trust
         self.preparation, self.training, self.loading = preparation, training, loading
         self.predict_cases = predict_cases
+        self._predicting = False
         self._adopted: FittedState | None = None
         self._prepared: Prepared | None = None
         self._predicted: Prepared | None = None
@@ -87,16 +88,22 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     def default_augmentation(self) -> list[dict[str, Any]]:
         """Give the modality's augmentation as `class_path` and `init_args`, for a YAML that names none."""
 
-    def prepare(self) -> None:
+    def prepare(self, predicting: bool = False) -> None:
         """Check, split, fit and cache the cases; nothing the second time. Any process may call it, in any order.
+
+        Args:
+            predicting: For `predict`: with `predict_cases: all` no truth is read and nothing is split.
 
         Raises:
             MedSegError: Cases, split, classes or steps cannot be used.
         """
-        if self._prepared is None:
-            if self._adopted is None and self._augmentation.specs:
-                _ = self._augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
-            self._prepared = prepare_cases(self._plan())
+        self._predicting = self._predicting or predicting
+        if not self._predicts_all():
+            self._prepare_sets()
+        elif self._predicted is None:
+            if self._adopted is None:
+                self._prepare_sets()
+            self._predicted = prepare_all(self._plan(), self.state)
 
     def adopt(self, plain: dict[str, Any]) -> None:
         """Take over classes and fitted pipelines of a checkpoint, before test or predict.
@@ -124,7 +131,9 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     @property
     def state(self) -> FittedState:
         """Classes and fitted pipelines: the checkpoint's where one was adopted."""
-        return self._adopted if self._adopted is not None else self._ready().state
+        if self._adopted is not None:
+            return self._adopted
+        return (self._ready() if self._prepared is None else self._prepared).state
 
     @property
     def target(self) -> Target:
@@ -185,11 +194,11 @@ class CaseDataModule(pl.LightningDataModule, ABC):
 
     def prepare_data(self) -> None:
         """Lightning's hook, on one process of each machine."""
-        self._prepare_stage()
+        self.prepare()
 
     def setup(self, stage: str) -> None:
         """Lightning's hook, on every process: what the first one cached is opened."""
-        self._prepare_stage()
+        self.prepare()
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give this rank's training batches."""
@@ -224,19 +233,17 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         specs = self.training.augmentation
         return Augmentation(self.default_augmentation() if specs is None else specs)
 
-    def _prepare_stage(self) -> None:
-        """Prepare what the trainer's verb needs."""
-        if not self._predicts_all():
-            self.prepare()
-        elif self._predicted is None:
-            if self._adopted is None:
-                self.prepare()
-            self._predicted = prepare_all(self._plan(), self.state)
+    def _prepare_sets(self) -> None:
+        """Prepare the cases of the split."""
+        if self._prepared is None:
+            if self._adopted is None and self._augmentation.specs:
+                _ = self._augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
+            self._prepared = prepare_cases(self._plan())
 
     def _predicts_all(self) -> bool:
-        """Whether the trainer predicts, and on the whole source."""
+        """Whether the verb is `predict`, and works on the whole source."""
         predicts = self.trainer is not None and self.trainer.state.fn == TrainerFn.PREDICTING
-        return predicts and self.predict_cases == "all"
+        return (predicts or self._predicting) and self.predict_cases == "all"
 
     def _ready(self) -> Prepared:
         """Give the processed cases of the verb.

@@ -23,16 +23,20 @@ class Truth:
     overlapping: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse names that YAML has made of other words.
+        """Refuse names that cannot be meant.
 
         Raises:
-            ConfigError: A class is called True or False.
+            ConfigError: A class is called True or False, which YAML makes of other words; a name is empty, holds a line
+                break or the like, or stands twice.
         """
         names = [str(name) for classes in (self.masks, self.labels) for name in classes or ()]
-        wrong = [name for name in names if name in ("True", "False")]
-        if wrong:
+        if wrong := [name for name in names if name in ("True", "False")]:
             todo = "YAML takes yes, no, on and off for these: put the name in quotes"
             raise ConfigError(f"data.truth: not a class's name, expected a text, got {wrong}. {todo}.")
+        if wrong := [name for name in names if not name.strip() or not name.isprintable()]:
+            raise ConfigError(f"data.truth: not a class's name, expected a word or more, got {wrong}. Rename it.")
+        if wrong := sorted({name for name in names if names.count(name) > 1}) if self.masks is None else []:
+            raise ConfigError(f"data.truth: a class is named twice, expected distinct names, got {wrong}. Rename one.")
 
     @property
     def declared(self) -> bool:

@@ -53,7 +53,7 @@ def write_png(path: Path, array: NDArray[np.generic]) -> None:
     """
     content = encode_png(array)
     path.parent.mkdir(parents=True, exist_ok=True)
-    half = path.with_name(f".{path.name}.{uuid.uuid4().hex}.half")
+    half = path.with_name(f".{uuid.uuid4().hex}.half")
     try:
         with half.open("wb") as file:
             file.write(content)

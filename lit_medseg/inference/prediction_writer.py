@@ -1,5 +1,6 @@
 """Predictions as files: a mask an image, a table for labels."""
 
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from lit_medseg.metrics.gather import gather_rows
 from lit_medseg.target import MultiLabel, Target
 
 TABLE = "predictions.csv"
+_LONGEST = 240
+"""Characters of a file's name; the common limit is 255 bytes with its ending."""
 
 
 class PredictionWriter(Callback):
@@ -71,7 +74,7 @@ class PredictionWriter(Callback):
         name = _file_name(case_id)
         if isinstance(self.target, MultiLabel):
             for plane, class_name in zip(prediction, self.target.names, strict=True):
-                self._write(Path(quote(class_name, safe=" ")) / name, plane.numpy().astype(np.uint8) * 255)
+                self._write(Path(_folder_name(class_name)) / name, plane.numpy().astype(np.uint8) * 255)
             return
         values = np.array(self.values)
         self._write(name, values[prediction.numpy()].astype(np.uint8 if values.max() < 256 else np.uint16))
@@ -98,7 +101,11 @@ class PredictionWriter(Callback):
 
 def _file_name(case_id: str) -> Path:
     """Turn a case id into a file below the folder, one to one; slashes stay folders, a way upwards does not."""
-    parts = [
-        quote(part, safe=" ") if part.strip(".") else part.replace(".", "%2E") for part in case_id.split("/") if part
-    ]
+    parts = [_folder_name(part) for part in case_id.split("/") if part]
     return Path(*parts[:-1], f"{parts[-1]}.png")
+
+
+def _folder_name(text: str) -> str:
+    """Turn any text into one name that a file system takes; one that is too long is cut and ends with a checksum."""
+    name = quote(text, safe=" ") if text.strip(".") else text.replace(".", "%2E")
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}-{zlib.crc32(text.encode()):08x}"

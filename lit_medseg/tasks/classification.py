@@ -1,7 +1,6 @@
 """Classification: a class for every image."""
 
 import pandas as pd
-import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from typing_extensions import override
@@ -27,7 +26,7 @@ class ClassificationTask(Task):
         self,
         network: nn.Module,
         loss: nn.Module | None = None,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
         target: Target | None = None,
         fine_tuning: FineTuning = FineTuning(),  # noqa: B008  frozen
@@ -39,7 +38,7 @@ class ClassificationTask(Task):
             network: From images `(B, C, *S)` to logits `(B, channels)`. Channel numbers that the YAML leaves out are
                 taken from the data.
             loss: From logits and codes to a scalar; default cross-entropy.
-            optimizer: Any torch optimizer.
+            optimizer: Any torch optimizer; default AdamW.
             lr_scheduler: Any torch scheduler, stepped each epoch, or a `StepSchedule` of ours, stepped each step.
             target: The coding of the classes; the command line takes it from the data.
             fine_tuning: Start weights, frozen parts, the encoder's own rate.

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
-import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from typing_extensions import override
@@ -40,7 +39,7 @@ class SegmentationTask(Task):
         self,
         network: nn.Module,
         loss: nn.Module | None = None,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
+        optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
         inferer: Inferer | None = None,
         target: Target | None = None,
@@ -54,7 +53,7 @@ class SegmentationTask(Task):
                 are taken from the data.
             loss: From logits and codes to a scalar; default cross-entropy plus Dice, one to one, which holds up over
                 most data sets (Ma et al. 2021, doi:10.1016/j.media.2021.102035).
-            optimizer: Any torch optimizer.
+            optimizer: Any torch optimizer; default AdamW.
             lr_scheduler: Any torch scheduler, stepped each epoch, or a `StepSchedule` of ours, stepped each step.
             inferer: How whole cases go through the network; default `WholeImage()`.
             target: The coding of the classes; the command line takes it from the data.

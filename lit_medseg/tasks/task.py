@@ -57,7 +57,7 @@ class Task(LightningModule, ABC):
         self,
         network: nn.Module,
         loss: nn.Module,
-        optimizer: OptimizerCallable,
+        optimizer: OptimizerCallable | None,
         lr_scheduler: LRSchedulerCallable | None,
         target: Target | None,
         fine_tuning: FineTuning,
@@ -77,7 +77,8 @@ class Task(LightningModule, ABC):
             )
         self.network = network
         self.loss = loss
-        self.optimizer = optimizer
+        # no default in the signature: a parser would hand what it sets on to the class that a YAML names instead
+        self.optimizer: OptimizerCallable = torch.optim.AdamW if optimizer is None else optimizer
         self.lr_scheduler = lr_scheduler
         self.target = target
         self.fine_tuning = fine_tuning
@@ -202,9 +203,14 @@ class Task(LightningModule, ABC):
             scheduler.plan(int(self.trainer.estimated_stepping_batches))
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
         if isinstance(scheduler, ReduceLROnPlateau):
-            monitor = getattr(scheduler, "monitor", self.monitor)
+            better = "val/loss" if scheduler.mode == "min" else self.monitor
+            monitor = getattr(scheduler, "monitor", better)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
+
+    @override
+    def on_train_start(self) -> None:
+        self.train()  # Lightning takes each module's mode as it stands
 
     @override
     def train(self, mode: bool = True) -> Self:

@@ -42,10 +42,7 @@ def _check_sqlite(path: Path, shown: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             return
-        if not path.is_file():  # making the store would put a file in the place of a device or a folder
-            raise OSError("it is no regular file")
-        with closing(sqlite3.connect(path, timeout=PROBE_S)) as connection:
-            faults = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        faults = _sqlite_faults(path)
     except (sqlite3.Error, OSError) as error:
         faults = str(error)
     if faults != "ok":
@@ -53,6 +50,14 @@ def _check_sqlite(path: Path, shown: str) -> None:
         raise TrackingError(
             expected_got(shown, "the SQLite store is damaged or cannot be opened", "a database", faults, todo)
         )
+
+
+def _sqlite_faults(path: Path) -> str:
+    """Ask SQLite whether a file is whole: `ok`, or what is wrong."""
+    if not path.is_file():
+        return "no regular file"  # making the store would put a file in the place of a device or a folder
+    with closing(sqlite3.connect(path, timeout=PROBE_S)) as connection:
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
 
 
 def _check_server(uri: str, kind: str, shown: str) -> None:

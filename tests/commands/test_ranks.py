@@ -184,13 +184,14 @@ def test_one_and_two_ranks_take_the_same_steps(work):
 
 
 def test_a_batch_that_the_ranks_do_not_divide_ends_at_once(work):
-    command = Command(work, "fit", "--config", "ends.yaml", "--data.init_args.loading.batch_size", 5, *on(2))
+    odd = ("--data.init_args.loading.batch_size", 5)
+    command = Command(work, "fit", "--config", "ends.yaml", "--run", "odd", *odd, *on(2))
     assert command.wait() == 2
     [line] = command.text.strip().splitlines()
     assert line.startswith(
         "error: data.loading.batch_size: not divisible by the ranks, expected a multiple of 2, got 5."
     )
-    assert not (work / "runs/ends").exists()
+    assert not (work / "runs/ends/odd").exists()
 
 
 NETWORK = "--model.init_args.network.init_args."

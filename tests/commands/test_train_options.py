@@ -110,7 +110,9 @@ def test_mixed_precision(fit, plain):
 
 
 @pytest.mark.parametrize("option", ["channels_last", pytest.param("compile", marks=pytest.mark.slow)])
-def test_execution_changes_no_number(option, fit, plain):
+def test_execution_changes_no_number(option, fit, plain, monkeypatch):
+    # in this process: starting those of torch takes longer than the compiling
+    monkeypatch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
     settings = segmentation(network=PLAIN, optimizer=sgd(0.1), trainer={"max_epochs": 1}, execution={option: True})
     run, _ = fit(option, settings)
     assert list(run.weights()) == list(plain[0].weights())
@@ -169,7 +171,7 @@ def test_balanced_class_weights_come_from_the_training_masks(fit, workplace):
     train = json.loads((run.path / "split.json").read_text())["train"]
     codes = np.concatenate([read_mask(masks / f"{case}.png").ravel() for case in train])
     expected = len(codes) / (3 * np.bincount(codes, minlength=3))
-    assert run.checkpoint()["lit_medseg"]["data"]["class_weights"] == pytest.approx(expected.tolist())
+    assert run.checkpoint()["lit_medseg"]["class_weights"] == pytest.approx(expected.tolist())
     unweighted, _ = fit(
         "unbalanced", segmentation(network=PLAIN, loss={"class_path": CROSS_ENTROPY}, trainer={"max_epochs": 1})
     )

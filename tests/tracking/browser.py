@@ -35,17 +35,22 @@ localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
 IMAGE_IS_SHOWN = "const i = arguments[0]; return i.complete && i.naturalWidth > 0 && i.clientWidth > 0;"
 ROW_OF_TABLE = """
 const grids = [...document.querySelectorAll('.ReactVirtualized__Grid')];
+const body = grids.at(-1);
 const name = grids.flatMap(g => [...g.querySelectorAll('a')]).find(a => a.textContent === arguments[0]);
-if (name) {
-  const top = name.closest('[style]').style.top;
-  return grids.flatMap(g => [...g.querySelectorAll('[style]')]).filter(c => c.style.top === top).map(c => c.textContent);
+if (!body) return null;
+if (!name) {
+  const end = body.scrollTop + body.clientHeight >= body.scrollHeight;
+  body.scrollTop = end ? 0 : body.scrollTop + 0.6 * body.clientHeight;
+  return null;
 }
-for (const grid of grids) {
-  const end = grid.scrollTop + grid.clientHeight >= grid.scrollHeight;
-  grid.scrollTop = end ? 0 : grid.scrollTop + 0.6 * grid.clientHeight;
-}
+const top = name.closest('[style]').style.top;
+body.scrollTop = parseInt(top);
+body.dispatchEvent(new Event('scroll'));
+if (!grids.every(g => Math.abs(g.scrollTop - body.scrollTop) <= 1)) return null;
+return grids.flatMap(g => [...g.querySelectorAll('[style]')]).filter(c => c.style.top === top).map(c => c.textContent);
 """
-"""The page holds only those rows of a comparison's table that are in sight: it is scrolled until the row is there."""
+"""The page holds only those rows of a comparison's table that are in sight: the scores are scrolled until the row is
+the first, and the names, which follow one event later, are level."""
 
 
 def missing() -> str:
