@@ -1,5 +1,6 @@
 """The command line: a table of verbs; a verb's module is imported when it is called, so that `--help` is instant."""
 
+import atexit
 import difflib
 import gc
 import importlib
@@ -115,6 +116,7 @@ def _imported(name: str) -> ModuleType:
     finally:
         gc.freeze()
         gc.enable()
+        atexit.register(gc.unfreeze)  # modules written in C count what nobody collects as leaked, and say so
 
 
 def _set_environment() -> None:

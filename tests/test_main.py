@@ -1,3 +1,4 @@
+import gc
 import importlib.util
 import subprocess
 import sys
@@ -23,6 +24,8 @@ def verb(monkeypatch):
             calls.append(argv)
             return action()
 
+        for module in {verb.module for verb in cli.VERBS.values()}:
+            monkeypatch.delitem(sys.modules, module, raising=False)
         monkeypatch.setattr(cli.importlib, "import_module", lambda name: SimpleNamespace(main=run))
         return calls
 
@@ -113,3 +116,31 @@ def test_environment_is_set_and_the_users_wins(verb, monkeypatch):
     assert cli.os.environ["NO_ALBUMENTATIONS_UPDATE"] == ""
     assert cli.os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1"
     monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY")
+
+
+@pytest.mark.parametrize(
+    ("does", "status"), [("return 7", 7), ("raise SystemExit(3)", 3), ("raise SystemExit('no')", 1), ("1 / 0", 1)]
+)
+def test_the_process_ends_with_the_status_and_everything_said(does, status):
+    code = (
+        "import atexit, runpy, lit_medseg.main as entry\n"
+        f"def main():\n    atexit.register(print, 'registered', end='')\n    print('said', end='')\n    {does}\n"
+        "entry.main = main\n"
+        "runpy.run_module('lit_medseg', run_name='__main__')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (status, "saidregistered")
+    assert ("ZeroDivisionError" in done.stderr) == (does == "1 / 0")
+
+
+@pytest.mark.parametrize("module", ["lit_medseg.errors", "lit_medseg.no_such_module"])
+def test_the_garbage_collector_is_on_again_after_an_import(module):
+    try:
+        cli._imported(module)
+    except ModuleNotFoundError:
+        assert module == "lit_medseg.no_such_module"
+    try:
+        assert gc.isenabled()
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()

@@ -63,7 +63,11 @@ class ExperimentCLI(LightningCLI):
             seed_everything_default=0,
             auto_configure_optimizers=False,
             load_from_checkpoint_support=False,
-            parser_kwargs={**faults_raise, **{verb: dict(faults_raise) for verb in _VERBS}},
+            parser_kwargs={
+                "prog": "python -m lit_medseg",
+                **faults_raise,
+                **{verb: dict(faults_raise) for verb in _VERBS},
+            },
             trainer_defaults={"num_sanity_val_steps": 0, "use_distributed_sampler": False, "log_every_n_steps": 10},
             args=args,
         )

@@ -1,4 +1,4 @@
-"""What the parser would lose without a word: empty unknown keys of a YAML, and null within a class on the command line."""
+"""What the parser would lose silently: empty unknown keys of a YAML, and null within a class on the command line."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,10 +41,12 @@ def refuse_empty_keys(files: Sequence[Any], known: Sequence[str]) -> None:
     Raises:
         ConfigError: The first such key.
     """
-    top = {name.split(".")[0] for name in known}
+    top = sorted({name.split(".")[0] for name in known})
+    trainer = [name.removeprefix("trainer.") for name in known if name.startswith("trainer.")]
     for file in files:
         plain = yaml.safe_load(Path(str(file)).read_text(encoding="utf-8"))
-        for key, names in _empty(plain, "", "", sorted(top)):
+        found = [*_empty(plain, "", "", top), *_empty(plain.get("trainer"), "trainer", "", trainer)]
+        for key, names in found:
             todo = "Mend the key or take it out"
             raise ConfigError(expected_got(key, "unknown key", f"one of {names}", repr(key.rpartition(".")[2]), todo))
 

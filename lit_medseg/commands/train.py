@@ -162,6 +162,7 @@ def _quieten() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     for name in (
         "lightning.pytorch.utilities.rank_zero",
+        "lightning.fabric.utilities.distributed",
         "lightning.fabric.utilities.seed",
         "lightning.pytorch.accelerators.cuda",
     ):

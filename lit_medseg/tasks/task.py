@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch import LightningModule
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from lightning.pytorch.utilities.types import LRSchedulerConfigType, OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -204,8 +204,12 @@ class Task(LightningModule, ABC):
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
         if isinstance(scheduler, ReduceLROnPlateau):
             better = "val/loss" if scheduler.mode == "min" else self.monitor
-            monitor = getattr(scheduler, "monitor", better)
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "monitor": monitor}}
+            plan: LRSchedulerConfigType = {
+                "scheduler": scheduler,
+                "monitor": getattr(scheduler, "monitor", better),
+                "frequency": self.trainer.check_val_every_n_epoch or 1,  # an epoch without validation has no news
+            }
+            return {"optimizer": optimizer, "lr_scheduler": plan}
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     @override

@@ -120,16 +120,26 @@ def test_execution_changes_no_number(option, fit, plain, monkeypatch):
     assert run.history("val/loss") == pytest.approx(plain[0].history("val/loss"), abs=1e-5)
 
 
-@pytest.mark.parametrize(("name", "arguments"), [("dice", {"mode": "max"}), ("loss", {"mode": "min"}), ("default", {})])
-def test_rate_falls_on_a_plateau(name, arguments, fit):
-    """A rate of almost nothing leaves the scores as they are: after each epoch without improvement it is halved."""
+@pytest.mark.parametrize(
+    ("name", "arguments", "every", "halvings"),
+    [("dice", {"mode": "max"}, 1, [0, 1, 2]), ("loss", {}, 1, [0, 1, 2]), ("rarely", {}, 2, [0, 0, 0, 1])],
+)
+def test_rate_falls_on_a_plateau(name, arguments, every, halvings, fit):
+    """A rate of almost nothing leaves the scores as they are: each validation after the first halves it."""
     schedule = {
         "class_path": "torch.optim.lr_scheduler.ReduceLROnPlateau",
         "init_args": {"factor": 0.5, "patience": 0, "eps": 0.0, **arguments},
     }
-    settings = segmentation(network=PLAIN, optimizer=sgd(1e-12), lr_scheduler=schedule, trainer={"max_epochs": 3})
+    length = {"max_epochs": len(halvings), "check_val_every_n_epoch": every}
+    settings = segmentation(network=PLAIN, optimizer=sgd(1e-12), lr_scheduler=schedule, trainer=length)
     run, _ = fit(f"plateau_{name}", settings)
-    assert run.history("train/lr") == pytest.approx([1e-12, 5e-13, 2.5e-13])
+    assert run.history("train/lr") == pytest.approx([1e-12 / 2**number for number in halvings])
+
+
+def test_another_optimizer_inherits_nothing_of_the_default_one(plain):
+    params = plain[0].mlflow.data.params
+    assert params["model/init_args/optimizer/class_path"] == "torch.optim.SGD"
+    assert params["model/init_args/optimizer/init_args/weight_decay"] in ("0", "0.0")
 
 
 def test_polynomial_decay(fit):

@@ -52,9 +52,8 @@ def trainer(tmp_path, **values):
     return pl.Trainer(accelerator="cpu", default_root_dir=tmp_path, use_distributed_sampler=False, **quiet, **values)
 
 
-# Lightning advises more workers, and itself uses what torch's pytree deprecates.
+# Lightning advises more workers.
 @pytest.mark.filterwarnings("ignore:The '.*' does not have many workers:UserWarning")
-@pytest.mark.filterwarnings("ignore:.*LeafSpec.*is deprecated:FutureWarning")
 class TestTrainer:
     def test_fit_and_test(self, tmp_path):
         module, network = segmentation(tmp_path), Network()

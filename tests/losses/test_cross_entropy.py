@@ -33,9 +33,7 @@ def test_binary_is_the_softmax_of_two_classes(smoothing):
 
 def test_overlapping_agrees_with_torch():
     logits, codes = torch.randn(4, 3, 7, 9), torch.randint(2, (4, 3, 7, 9))
-    torch.testing.assert_close(
-        CrossEntropy()(logits, codes), F.binary_cross_entropy_with_logits(logits, codes.float())
-    )
+    torch.testing.assert_close(CrossEntropy()(logits, codes), F.binary_cross_entropy_with_logits(logits, codes.float()))
     weights = torch.tensor([0.5, 1.0, 1.5])
     expected = F.binary_cross_entropy_with_logits(logits, codes.float(), pos_weight=weights.view(3, 1, 1))
     torch.testing.assert_close(CrossEntropy(weights.tolist())(logits, codes), expected)
