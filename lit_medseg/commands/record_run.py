@@ -89,7 +89,9 @@ def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModul
         {} if evaluation is None else {f"{evaluation.stage}/{name}": value for name, value in evaluation.scores.items()}
     )
     if scores:
-        logger.log_tags({"mlflow.note.content": run_note(_command(), data.summary, scores)})
+        command = _command() if session.owns else f"python -m lit_medseg {cli.verb}, added to this run"
+        recorded = {**logger.latest(("val/", "test/")), **scores}
+        logger.log_tags({"mlflow.note.content": run_note(command, data.summary, recorded)})
     print_page(Console(), _shown(logger.folder.path), scores, session.store.uri)
     if cli.verb == "predict":
         _report_predictions(logger, _predictions(cli, session))

@@ -86,6 +86,10 @@ class RunLogger(Logger):
         """Give the step after the last one that was recorded for a metric, 0 for a new metric."""
         return self._latest.get(safe_key(key), (-1, 0.0))[0] + 1
 
+    def latest(self, prefixes: tuple[str, ...]) -> dict[str, float]:
+        """Give the last value of every metric whose key starts so, whichever command recorded it."""
+        return {key: value for key, (_, value) in self._latest.items() if key.startswith(prefixes)}
+
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
         """Record numbers.

@@ -19,7 +19,7 @@ from lit_medseg.imaging.write_png import write_png
 
 ROOT = Path(__file__).parents[2]
 FAKES = "tests.commands.rank_fakes"
-START_S = 200.0
+START_S = 300.0
 """Imports take ten seconds on an idle machine."""
 
 
