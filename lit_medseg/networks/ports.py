@@ -63,7 +63,8 @@ def check_ports(network: nn.Module, image_shape: tuple[int, ...], channels_out: 
         text = str(error).splitlines()[0]
         raise ConfigError(
             f"network: {type(network).__name__} cannot take the data's images, expected shape {image_shape}, "
-            f"got: {text}. Mend in_channels, or choose a patch_size that the network can halve often enough."
+            f"got: {text}. Leave in_channels out to take it from the data, or choose a patch_size that the network "
+            "can halve often enough."
         ) from error
     finally:
         network.train(mode)

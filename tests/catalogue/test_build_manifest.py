@@ -210,6 +210,6 @@ def test_a_full_disk_leaves_no_half_result(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(module.Manifest, "to_json", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DataError, match="cache_dir"):
         build_manifest(source, CLASSES, cache)
     assert not list(cache.iterdir())

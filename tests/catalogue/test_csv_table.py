@@ -83,7 +83,7 @@ def test_faults(tmp_path):
         ("file,file\n1,2\n", "doubled"),
         ("file,\n1,2\n", "no name"),
         ('file,split\n"a,b\n', "CSV in UTF-8"),
-        ("a;b\n1;2\n", "does not exist"),
+        ("a;b\n1;2\n", "separated by another sign"),
     ],
 )
 def test_unusable_tables_are_refused(tmp_path, text, message):
