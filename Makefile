@@ -25,7 +25,7 @@ help: ## what each target does
 
 install: $(INSTALLED) ## make .venv and install requirements.lock, where it is not done already
 
-quickstart: $(INSTALLED) ## fit and test on phantoms that are made on the spot (about three minutes)
+quickstart: $(INSTALLED) ## fit and test on phantoms that are made on the spot (about a minute)
 	$(BIN)/python -m lit_medseg fit --config experiments/quickstart.yaml
 	$(BIN)/python -m lit_medseg test --config experiments/quickstart.yaml
 
