@@ -17,7 +17,9 @@ _HALF = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 class BareLoop:
-    """The work that a step needs and nothing else: forward, loss, backward, optimizer, schedule, weight average.
+    """The work that a step needs and nothing else: forward, loss, backward, clipping, optimizer, schedule, average.
+
+    `clip` is the largest norm of the gradients; None, as it is at first, clips nothing.
 
     Args:
         task: Names loss, optimizer, schedule and memory layout; its own `training_step` is not used.
@@ -39,6 +41,7 @@ class BareLoop:
             self.schedule.plan(total_steps)
         average = None if ema_decay is None else get_ema_multi_avg_fn(ema_decay)  # type: ignore[no-untyped-call]
         self.average = None if average is None else AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+        self.clip: float | None = None
 
     def run(self, batches: Iterable[Batch], steps: int) -> tuple[float, int]:
         """Train.
@@ -71,6 +74,8 @@ class BareLoop:
             loss = self.task.loss(self.network(image), truth)
         self.optimizer.zero_grad()
         loss.backward()
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.optimizer.step()
         if isinstance(self.schedule, StepSchedule):
             self.schedule.step()

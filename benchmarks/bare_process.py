@@ -30,6 +30,7 @@ def main(argv: list[str]) -> None:
     settings = cli.settings
     total_steps = len(loader) * (settings.trainer.max_epochs or 1)
     loop = BareLoop(task, task.network, settings.trainer.precision, settings.ema_decay, total_steps)
+    loop.clip = settings.trainer.gradient_clip_val
     _say({"cases": len(data.split.train), "batch_size": data.loading.batch_size})
     for epoch, line in enumerate(sys.stdin):
         loader.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]  # ours: RankBatches

@@ -54,6 +54,7 @@ class RepeatedBatch(Callback):
         """Copy the network."""
         task: Any = pl_module
         self._loop = BareLoop(task, copy.deepcopy(task.network), self.precision, self.ema_decay, 10**6)
+        self._loop.clip = trainer.gradient_clip_val
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Batch, batch_idx: int

@@ -11,6 +11,9 @@ from torch.optim import Optimizer
 
 from lit_medseg.tracking.find_logger import find_logger
 
+NORM_EVERY = 10
+"""Optimizer steps between two measurements of the gradients."""
+
 
 class Throughput(Callback):
     """Records, once an epoch:
@@ -19,7 +22,8 @@ class Throughput(Callback):
     - `time/epoch_s` and `time/validation_s`: training and validation of the epoch;
     - `time/first_batch_s`: wait for the first batch (worker processes start);
     - `time/data_wait_share`: share of the remaining training time in which the loop waited for a batch;
-    - `train/grad_norm`, `train/grad_norm_max`: norm of all gradients before clipping, mean and maximum over the steps;
+    - `train/grad_norm`, `train/grad_norm_max`: norm of all gradients before clipping, mean and maximum over the epoch's
+      first step and every tenth after it (reading all gradients at each step costs several percent of a small step);
     - `train/lr` (or `train/lr/<group>`): learning rates at the epoch's end.
 
     The gradient norms stay on their device until the epoch's end, so that no step waits for them.
@@ -32,7 +36,7 @@ class Throughput(Callback):
     def _start(self, now: float) -> None:
         self._epoch_start = self._last_end = now
         self._wait_s = self._first_s = self._validation_s = 0.0
-        self._images = self._batches = 0
+        self._images = self._batches = self._updates = 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clocks."""
@@ -56,7 +60,10 @@ class Throughput(Callback):
         self._images += len(batch["case_id"]) * trainer.world_size
 
     def on_before_optimizer_step(self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer) -> None:
-        """Measure the gradients: unscaled already, not clipped yet."""
+        """Measure the gradients at every tenth step: unscaled already, not clipped yet."""
+        self._updates += 1
+        if self._updates % NORM_EVERY != 1:
+            return
         # the optimizer's list: going through the modules of a large network takes a millisecond at every step
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         if gradients:
