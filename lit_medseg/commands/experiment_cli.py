@@ -111,10 +111,7 @@ class ExperimentCLI(LightningCLI):
             help="Share of the features dropped before the network's last layer while it trains.",
         )
         parser.add_argument(
-            "--early_stopping",
-            type=int | None,
-            default=None,
-            help="Stop after this many validations without improvement.",
+            "--early_stopping", type=int | None, default=None, help="Stop after this many validations without a gain."
         )
         parser.add_argument(
             "--overlay_every", type=int, default=10, help="Epochs between two sheets of validation overlays."

@@ -71,4 +71,5 @@ def test_dropping_keeps_test_before_val_before_train(pixels, truth, dropped):
 
 def test_ids_that_the_data_lack_do_no_harm():
     split = Split(("a", "lost"), ("d",), (), "")
-    settle_identical(_manifest("12345678"), split, "refuse")
+    manifest = _manifest("12345678")
+    assert settle_identical(manifest, split, "refuse") == (manifest, split)

@@ -170,10 +170,14 @@ class TestCheckpoint:
             assert part in text
 
     def test_same_yaml_is_no_contradiction(self, tmp_path, trained):
-        segmentation(tmp_path, preparation=preparation(tmp_path, steps=[PercentileRescale(1, 99)])).adopt(trained)
+        module = segmentation(tmp_path, preparation=preparation(tmp_path, steps=[PercentileRescale(1, 99)]))
+        module.adopt(trained)
+        assert module.plain() == trained
 
     def test_other_values_of_the_same_classes(self, tmp_path, trained):
-        segmentation(tmp_path, truth=Truth(masks={"organ": 7, "lesion": 9})).adopt(trained)
+        module = segmentation(tmp_path, truth=Truth(masks={"organ": 7, "lesion": 9}))
+        module.adopt(trained)
+        assert module.plain() == trained
 
     def test_other_task_and_channels(self, tmp_path, trained):
         with pytest.raises(CheckpointError, match=r"data\.truth"):
