@@ -77,6 +77,17 @@ def test_averaged_weights_are_saved_and_evaluated(fit, plain):
     assert run.history("val/loss") != plain[0].history("val/loss")
 
 
+def test_dropout_changes_training_and_no_evaluation(fit, plain):
+    settings = witnessed("dropout", network=PLAIN, optimizer=sgd(0.1), trainer={"max_epochs": 1})
+    _, steps = fit("dropout", settings, "--dropout", "0.5")
+    assert torch.equal(steps[0], plain[1][0])
+    assert not torch.allclose(steps[-1], plain[1][-1], atol=1e-6)
+    still, _ = fit("dropout-still", segmentation(network=PLAIN, optimizer=sgd(0.0)), "--dropout", "0.5")
+    without, _ = fit("without", segmentation(network=PLAIN, optimizer=sgd(0.0)))
+    assert still.history("val/loss") == without.history("val/loss")
+    assert still.history("train/loss") != without.history("train/loss")
+
+
 def test_gradient_clipping(fit, plain):
     most = 1e-3
     settings = witnessed(
