@@ -14,6 +14,8 @@ class Batch(TypedDict, total=False):
 
     image: Tensor
     """`(B, C, *S)` float32, normalised."""
+    crops: Any
+    """Training with augmentation on the device: what `image` and `mask` are made of there (`data.crops.Crops`)."""
     mask: Tensor
     """`(B, *S)` int64 class codes; overlapping classes `(B, K, *S)` int64 of 0 and 1."""
     label: Tensor

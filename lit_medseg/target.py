@@ -1,6 +1,7 @@
 """How classes are coded in masks, labels and logits: binary, exclusive (multi-class) or overlapping (multi-label)."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,17 @@ class Target(ABC):
     @abstractmethod
     def decide(self, probabilities: Tensor) -> Tensor:
         """Turn probabilities `(B, channels, *S)` into codes, int64: `(B, *S)`, overlapping `(B, K, *S)` of 0 and 1."""
+
+    def decide_planes(self, planes: Iterable[Tensor]) -> Tensor:
+        """Decide as `decide` does on probabilities that come channel by channel: no two planes are held at once.
+
+        Args:
+            planes: `channels` planes `(*S)`.
+
+        Returns:
+            Codes, int64: `(*S)`, overlapping `(K, *S)`.
+        """
+        return torch.cat([self.decide(plane[None, None])[0] for plane in planes])
 
     @abstractmethod
     def planes(self, codes: Tensor) -> Tensor:
@@ -85,6 +97,11 @@ class Binary(Target):
         """Positive where the probability is above one half (a tie is negative)."""
         return (probabilities[:, 0] > 0.5).long()
 
+    def decide_planes(self, planes: Iterable[Tensor]) -> Tensor:
+        """Decide on the only plane."""
+        (plane,) = planes
+        return self.decide(plane[None, None])[0]
+
     def planes(self, codes: Tensor) -> Tensor:
         """Stack the negative and the positive plane."""
         return torch.stack([codes == 0, codes == 1], dim=1)
@@ -106,6 +123,16 @@ class MultiClass(Target):
     def decide(self, probabilities: Tensor) -> Tensor:
         """The most probable class (a tie goes to the lower code)."""
         return probabilities.argmax(dim=1)
+
+    def decide_planes(self, planes: Iterable[Tensor]) -> Tensor:
+        """Keep the most probable class so far; a tie stays with the lower code, as in `decide`."""
+        rest = iter(planes)
+        best = next(rest).clone()
+        codes = torch.zeros(best.shape, dtype=torch.int64, device=best.device)
+        for code, plane in enumerate(rest, start=1):
+            wins = plane > best
+            best[wins], codes[wins] = plane[wins], code
+        return codes
 
     def planes(self, codes: Tensor) -> Tensor:
         """One-hot planes."""

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = [
     {"errors", "batch", "target"},
     {"imaging"},
-    {"catalogue", "networks", "losses", "metrics"},
+    {"catalogue", "networks", "losses", "metrics", "augment"},
     {"preprocess", "cluster"},
     {"tracking", "inference"},
     {"tasks", "data"},

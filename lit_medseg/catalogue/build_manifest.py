@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -15,10 +16,26 @@ from lit_medseg.catalogue.manifest import Manifest
 from lit_medseg.catalogue.plain_hash import plain_hash
 from lit_medseg.catalogue.scan import scan
 from lit_medseg.catalogue.source import Source
+from lit_medseg.catalogue.stored_files import files_of_cases
 from lit_medseg.errors import DataError, expected_got, first_ten
 
 Patients = Literal["required", "unknown"]
-FORMAT = 1
+FORMAT = 2
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What reading a data set has found.
+
+    Attributes:
+        manifest: The sound cases.
+        faults: Everything that is wrong, in the house form: of the listing, of patients, then of the cases in order.
+        listed: How many cases the source lists.
+    """
+
+    manifest: Manifest
+    faults: tuple[str, ...]
+    listed: int
 
 
 def build_manifest(
@@ -47,13 +64,39 @@ def build_manifest(
     Raises:
         DataError: Anything wrong with any case; all faults are counted and the first ten named.
     """
+    survey = survey_cases(source, classes, cache_folder, patients, progress)
+    _refuse(survey.faults, source.root, survey.listed)
+    return survey.manifest
+
+
+def survey_cases(
+    source: Source,
+    classes: Classes | None,
+    cache_folder: Path | None,
+    patients: Patients = "required",
+    progress: bool = True,
+    anew: bool = False,
+) -> Survey:
+    """Read every case of a source and gather every fault; see `build_manifest`.
+
+    Args:
+        source: Where the cases come from.
+        classes: The declared classes; None leaves the truth unread.
+        cache_folder: Where results are kept; None keeps nothing.
+        patients: Whether cases need a patient id.
+        progress: Show a bar on a terminal.
+        anew: Read the files although a kept result fits.
+
+    Raises:
+        DataError: The source as a whole cannot be used, or the result cannot be kept.
+    """
     folder, listing = source.folder, source.list()
     faults = [*listing.faults, *_patient_faults(listing.cases, patients)]
     if not listing.cases and not faults:
         todo = "Correct `root`, the folders or the patterns of the source"
         faults.append(expected_got(source.root, "no cases found", "at least one", "none", todo))
     kept = _kept_file(source, folder, classes, listing.cases, cache_folder)
-    manifest = None if kept is None else _read_kept(kept)
+    manifest = None if kept is None or anew else _read_kept(kept)
     if manifest is None:
         entries, case_faults = scan(folder, listing.cases, classes, progress)
         faults += case_faults
@@ -61,8 +104,7 @@ def build_manifest(
         manifest = Manifest(tuple(sorted(entries, key=lambda entry: entry.case.case_id)), plain)
         if kept is not None and not case_faults:
             _keep(kept, manifest)
-    _refuse(faults, source.root, len(listing.cases))
-    return manifest
+    return Survey(manifest, tuple(faults), len(listing.cases))
 
 
 def _refuse(faults: Sequence[str], root: str, cases: int) -> None:
@@ -91,9 +133,9 @@ def _kept_file(
     """Name the file that keeps this manifest; None where nothing can be kept (no folder, missing files)."""
     if cache_folder is None:
         return None
-    paths = sorted({ref.path for case in cases for ref in (*case.images, *case.masks)})
     try:
-        stats = [(folder / path).stat() for path in paths]
+        paths = files_of_cases(folder, cases)
+        stats = [path.stat() for path in paths]
     except OSError:
         return None
     key = {
@@ -102,7 +144,7 @@ def _kept_file(
         "folder": str(folder),
         "classes": None if classes is None else classes.plain(),
         "cases": [case_plain(case) for case in cases],
-        "files": [[path, stat.st_size, stat.st_mtime_ns] for path, stat in zip(paths, stats, strict=True)],
+        "files": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in zip(paths, stats, strict=True)],
     }
     return cache_folder / f"manifest-{plain_hash(key)[:32]}.json"
 

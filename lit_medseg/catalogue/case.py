@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+
+from lit_medseg.imaging.place_name import place_name
 
 
 @dataclass(frozen=True, order=True)
@@ -9,9 +12,12 @@ class Ref:
     """Where one array is stored.
 
     Attributes:
-        path: File, relative to the source's root, with forward slashes.
-        key: Name of the array within an archive (npz); empty for a plain image file.
-        index: Row of that array along its first axis; None for the whole array.
+        path: File, relative to the source's root, with forward slashes; for a DICOM series the folder of its files.
+        key: Name of the array within an archive (`.npz`, HDF5); of a DICOM series its first file, relative to `path`
+            (empty where the folder holds one series); of a DICOM-SEG or RTSTRUCT file one segment's label (empty for
+            all, coded by their numbers); empty for a plain image file.
+        index: Row of a NumPy or HDF5 array along its first axis, or channel of an image of four dimensions; None for
+            the whole array.
     """
 
     path: str
@@ -19,9 +25,8 @@ class Ref:
     index: int | None = None
 
     def __str__(self) -> str:
-        """Name the place as a person would: `file`, `file:key`, `file:key[7]`."""
-        text = f"{self.path}:{self.key}" if self.key else self.path
-        return text if self.index is None else f"{text}[{self.index}]"
+        """Name the place as a person would: `file`, `file:key`, `file:key[7]`; DICOM identifiers are shortened."""
+        return place_name(Path(self.path), self.key, self.index)
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ class Case:
         masks: Segmentation: one file of codes, or one file per overlapping class in the classes' order; else empty.
         labels: Classification: the classes that apply (exactly one unless they overlap); None where unknown.
         metadata: Free columns (site, sex, scanner, ...) that reports can group by.
+        channels: Names of the images, parallel to `images`; empty where they have none.
     """
 
     case_id: str
@@ -43,6 +49,7 @@ class Case:
     masks: tuple[Ref, ...] = ()
     labels: tuple[str, ...] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lit_medseg.catalogue.case import Case, Ref
-from lit_medseg.catalogue.image_files import image_files
+from lit_medseg.catalogue.image_files import image_files, image_stem
 from lit_medseg.catalogue.patient_pattern import PatientPattern
 from lit_medseg.catalogue.source import Listing, Source, listing
 from lit_medseg.errors import DataError, expected_got
@@ -62,5 +62,5 @@ class ClassFolders(Source):
 
     def _case(self, file: Path, label: str) -> Case:
         name = file.as_posix()
-        patient = PatientPattern(self.patient_pattern).patient(file.stem, name)
+        patient = PatientPattern(self.patient_pattern).patient(image_stem(file), name)
         return Case(case_id=name, patient_id=patient, images=(Ref(name),), labels=(label,))

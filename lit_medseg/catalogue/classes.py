@@ -186,13 +186,17 @@ def _check_number(number: int, key: str, least: int) -> None:
 
 def _look_up(raw: NDArray[Any], values: Sequence[int], where: str) -> NDArray[np.uint8]:
     """Code 0 as 0 and the i-th value as i + 1; everything else is undeclared."""
-    top = max(values) + 1
-    table = np.full(top + 2, -1, dtype=np.int16)
-    table[1] = 0
+    top = max(values)
+    least, most = int(raw.min(initial=0)), int(raw.max(initial=0))
+    # One look-up in the mask's own narrow dtype: a large volume has no room for copies of eight bytes a voxel.
+    table = np.full(max(top, min(most, LARGEST_VALUE)) + 1, -1, dtype=np.int16)
+    table[0] = 0
     for code, value in enumerate(values, start=1):
-        table[value + 1] = code
-    # Shifted by one, so that all values below 0 meet entry 0 and all above the largest the last: both undeclared.
-    codes = table[np.clip(raw.astype(np.int64), -1, top) + 1]
+        table[value] = code
+    if least < 0 or most > LARGEST_VALUE:
+        codes = np.where((raw < 0) | (raw > top), np.int16(-1), table[np.clip(raw.astype(np.int64), 0, top)])
+    else:
+        codes = table[raw]
     if codes.min(initial=0) < 0:
         got = np.unique(raw[codes < 0])
         more = f" and {len(got) - 10} more" if len(got) > 10 else ""

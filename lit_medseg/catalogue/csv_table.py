@@ -22,7 +22,8 @@ class CsvTable(Source):
 
     Attributes:
         table: The CSV, relative to the root; tabs where its ending is `.tsv`.
-        image: Template of the image file; a list of them, one per channel.
+        image: Template of the image file (of a DICOM series: its folder); a list of them, one per channel; or templates
+            by the channels' names.
         case: Template of the case's id.
         patient: Template of the patient's id; None where the table has none.
         mask: Template of the mask file; a list of them, one per overlapping class in the order of the classes.
@@ -31,7 +32,7 @@ class CsvTable(Source):
     """
 
     table: str
-    image: str | Sequence[str]
+    image: str | Sequence[str] | dict[str, str]
     case: str
     patient: str | None = None
     mask: str | Sequence[str] | None = None
@@ -111,12 +112,15 @@ class CsvTable(Source):
             masks=tuple(_ref(CellTemplate("mask", text), row, where) for text in _many(self.mask)),
             labels=labels,
             metadata=dict(row),
+            channels=tuple(self.image) if isinstance(self.image, dict) else (),
         )
 
 
-def _many(texts: str | Sequence[str] | None) -> tuple[str, ...]:
+def _many(texts: str | Sequence[str] | dict[str, str] | None) -> tuple[str, ...]:
     if texts is None:
         return ()
+    if isinstance(texts, dict):
+        return tuple(texts.values())
     return (texts,) if isinstance(texts, str) else tuple(texts)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from lit_medseg.catalogue.case import Case, Ref
-from lit_medseg.catalogue.image_files import image_files
+from lit_medseg.catalogue.image_files import image_files, image_stem
 from lit_medseg.catalogue.patient_pattern import PatientPattern
 from lit_medseg.catalogue.source import Listing, Source, listing
 from lit_medseg.errors import ConfigError, DataError, expected_got
@@ -18,8 +18,8 @@ WILDCARDS = frozenset("*?[")
 class FolderPairs(Source):
     """Pairs each image with the mask of the same stem.
 
-    The case's id is the image's stem; where `images` is a glob, the folders that its wildcards stand for come first
-    (`*/images` gives `train/0007`). Images and masks may have different endings.
+    The case's id is the image's stem (`a` of `a.nii.gz`); where `images` is a glob, the folders that its wildcards
+    stand for come first (`*/images` gives `train/0007`). Images and masks may have different endings.
 
     Attributes:
         images: Folder below the root (`.` for the root itself), or a glob of folders.
@@ -90,14 +90,14 @@ class FolderPairs(Source):
         images = image_files(self.folder / folder, f"{self.root}/{folder}")
         places = [self._mask_folder(folder, name) for name in self._mask_folders]
         if folder in places:
-            images = [image for image in images if not image.stem.endswith(self.mask_suffix)]
+            images = [image for image in images if not image_stem(image).endswith(self.mask_suffix)]
         masks = [self._masks_by_stem(place) for place in places]
         for image in images:
             try:
-                yield self._case(image, folder, [found.get(image.stem, []) for found in masks], places)
+                yield self._case(image, folder, [found.get(image_stem(image), []) for found in masks], places)
             except DataError as fault:
                 yield str(fault)
-        stems = {image.stem for image in images}
+        stems = {image_stem(image) for image in images}
         for stem, files in ((stem, files) for found in masks for stem, files in found.items() if stem not in stems):
             todo = f"Add the image {stem} to {folder}, or remove the mask"
             yield expected_got(self._ref(files[0]), "mask without image", f"{folder}/{stem}.*", "nothing", todo)
@@ -112,7 +112,7 @@ class FolderPairs(Source):
         """
         where = self._ref(image)
         for files, place in zip(masks, places, strict=True):
-            expected = f"{place}/{image.stem}{self.mask_suffix}.*"
+            expected = f"{place}/{image_stem(image)}{self.mask_suffix}.*"
             if not files:
                 todo = "Add the mask or remove the image (`masks: null` reads images alone)"
                 raise DataError(expected_got(where, "image without mask", expected, "nothing", todo))
@@ -120,8 +120,8 @@ class FolderPairs(Source):
                 got = ", ".join(self._ref(file) for file in files)
                 raise DataError(expected_got(where, "several masks", f"one {expected}", got, "Keep one of them"))
         return Case(
-            case_id=self._case_id(folder, image.stem),
-            patient_id=PatientPattern(self.patient_pattern).patient(image.stem, where),
+            case_id=self._case_id(folder, image_stem(image)),
+            patient_id=PatientPattern(self.patient_pattern).patient(image_stem(image), where),
             images=(Ref(where),),
             masks=tuple(Ref(self._ref(files[0])) for files in masks),
         )
@@ -142,8 +142,8 @@ class FolderPairs(Source):
         """Gather the masks of a folder by the stem that their image must have."""
         found: dict[str, list[Path]] = defaultdict(list)
         for file in image_files(self.folder / place, f"{self.root}/{place}"):
-            if file.stem.endswith(self.mask_suffix):
-                found[file.stem.removesuffix(self.mask_suffix)].append(file)
+            if image_stem(file).endswith(self.mask_suffix):
+                found[image_stem(file).removesuffix(self.mask_suffix)].append(file)
         return dict(found)
 
     def _ref(self, file: Path) -> str:

@@ -5,6 +5,10 @@ from pathlib import Path
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.read_array import READABLE_ENDINGS
 
+# Longer endings first: `a.nii.gz` is called `a`.
+VOLUME_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".dcm", ".h5", ".hdf5")
+IMAGE_ENDINGS = (*VOLUME_ENDINGS, *READABLE_ENDINGS)
+
 
 def image_files(folder: Path, name: str, deep: bool = False) -> list[Path]:
     """List the readable images of a folder; hidden files and other endings are left out.
@@ -27,5 +31,12 @@ def image_files(folder: Path, name: str, deep: bool = False) -> list[Path]:
     return sorted(file for file in found if _is_image(file.relative_to(folder)) and file.is_file())
 
 
+def image_stem(file: Path) -> str:
+    """Give a file's name without the ending that makes it an image: `a` of `a.nii.gz`; other endings stay."""
+    lower = file.name.lower()
+    ending = next((ending for ending in IMAGE_ENDINGS if lower.endswith(ending)), "")
+    return file.name[: len(file.name) - len(ending)]
+
+
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in READABLE_ENDINGS and not any(part.startswith(".") for part in path.parts)
+    return path.name.lower().endswith(IMAGE_ENDINGS) and not any(part.startswith(".") for part in path.parts)

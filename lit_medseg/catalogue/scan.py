@@ -1,5 +1,6 @@
 """Reading all cases of a data set, in threads."""
 
+import contextlib
 import os
 import sys
 import time
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 from rich.console import Console
 from rich.progress import Progress
 
@@ -14,9 +16,13 @@ from lit_medseg.catalogue.case import Case
 from lit_medseg.catalogue.classes import Classes
 from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.scan_case import scan_case
+from lit_medseg.catalogue.stored_files import files_of_cases
 
 MOST_THREADS = 16
 QUIET_S = 1.0
+SMALL_BYTES = 1 << 20
+SHARED = (".npz", ".npy", ".h5", ".hdf5")  # one file of many cases says nothing about the size of one
+IN_MEMORY = 12  # compressed file to arrays, and the copies that hashing and coding make
 
 
 def scan(
@@ -36,8 +42,8 @@ def scan(
     entries: list[Entry] = []
     faults: list[str] = []
     # Threads are enough: decoding and hashing release the interpreter's lock.
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        # Dicts of cases are small, the pixels of a case are dropped in its thread.
+    with ThreadPoolExecutor(_threads(folder, cases)) as pool:
+        # Facts of cases are small, the pixels of a case are dropped in its thread.
         futures = [pool.submit(scan_case, folder, case, classes) for case in cases]
         try:
             for entry, case_faults in _with_bar(futures, progress and sys.stderr.isatty()):
@@ -48,6 +54,20 @@ def scan(
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return entries, faults
+
+
+def _threads(folder: Path, cases: Sequence[Case]) -> int:
+    """Choose how many cases are read at once: what the cores can do and the memory can hold."""
+    threads = min(MOST_THREADS, os.cpu_count() or 1)
+    largest = 0
+    for case in cases:
+        with contextlib.suppress(OSError):  # the case's own scan reports what is missing
+            files = [file for file in files_of_cases(folder, [case]) if file.suffix.lower() not in SHARED]
+            largest = max(largest, sum(file.stat().st_size for file in files))
+    if largest < SMALL_BYTES:
+        return threads
+    room = psutil.virtual_memory().available // 2
+    return max(1, min(threads, int(room // (largest * IN_MEMORY))))
 
 
 def _with_bar(

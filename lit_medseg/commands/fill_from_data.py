@@ -1,4 +1,4 @@
-"""What a YAML leaves to the data: the coding of the classes, and the channels of the network."""
+"""What a YAML leaves to the data: the coding of the classes, the channels of the network, the size of its windows."""
 
 from importlib import import_module
 from typing import Any
@@ -8,8 +8,11 @@ from jsonargparse import Namespace
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.inference.sliding_window import SlidingWindow
 from lit_medseg.networks.ports import fill_ports
 from lit_medseg.target import Target
+
+_WINDOWS = f"{SlidingWindow.__module__}.{SlidingWindow.__qualname__}"
 
 
 def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
@@ -36,6 +39,20 @@ def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
     filled = fill_ports(_imported(network.class_path), given, data.image_channels, data.target.channels)
     for name, value in filled.items():
         network.init_args[name] = value
+    if data.training.patch_size is not None:
+        _fill_windows(model, data.training.patch_size)
+
+
+def _fill_windows(model: Namespace, patch_size: list[int]) -> None:
+    """Let volumes go through the network in windows of the training patches' size, unless the YAML says otherwise."""
+    evaluating = model.get("evaluating")
+    if evaluating is None:
+        return
+    if evaluating.inferer is None and len(patch_size) == 3:
+        evaluating.inferer = Namespace(class_path=_WINDOWS, init_args=Namespace())  # type: ignore[no-untyped-call]
+    inferer = evaluating.inferer
+    if inferer is not None and inferer.class_path == _WINDOWS and inferer.init_args.get("patch_size") is None:
+        inferer.init_args["patch_size"] = tuple(patch_size)
 
 
 def _as_setting(target: Target) -> Namespace:

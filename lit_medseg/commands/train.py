@@ -175,6 +175,7 @@ def _quieten() -> None:
         r"The number of training batches .* is smaller than the logging interval",
         r"Be aware that when using `ckpt_path`",  # test and predict need no averaging and no checkpoints
         r"`isinstance\(treespec, LeafSpec\)` is deprecated",
+        r"`torch.jit.interface` is deprecated",  # timm, when it is imported
         r"``instantiate_classes`` was deprecated",
         r"Found .* module\(s\) in eval mode at the start of training",  # frozen parts
     ):

@@ -6,12 +6,13 @@ from typing import Any, cast
 import torch
 
 from lit_medseg.batch import Batch
+from lit_medseg.data.crops import joined
 
 _STACKED = ("image", "mask", "label")
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> Batch:
-    """Stack images, masks and labels; list the rest.
+    """Stack images, masks and labels; put crops (`training.augment_on: device`) end to end; list the rest.
 
     Args:
         samples: All with the same keys, and images of one size.
@@ -22,5 +23,8 @@ def collate(samples: Sequence[dict[str, Any]]) -> Batch:
     batch: dict[str, Any] = {"case_id": []}
     for key in samples[0] if samples else ():
         values = [sample[key] for sample in samples]
-        batch[key] = torch.stack(values) if key in _STACKED else values
+        if key == "crop":
+            batch["crops"] = joined(values)
+        else:
+            batch[key] = torch.stack(values) if key in _STACKED else values
     return cast("Batch", batch)

@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.data import DataLoader
 
+from lit_medseg.augment.batch_augmentation import BatchAugmentation
 from lit_medseg.batch import Batch
 from lit_medseg.catalogue.hold_out import HoldOut
 from lit_medseg.catalogue.manifest import Manifest
@@ -19,6 +20,7 @@ from lit_medseg.catalogue.splitter import Splitter
 from lit_medseg.catalogue.summary import DataSummary, summarise
 from lit_medseg.data.augmentation import Augmentation
 from lit_medseg.data.class_weights import class_counts, class_weights, total_count
+from lit_medseg.data.collate import collate
 from lit_medseg.data.fitted_state import FittedState
 from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
@@ -33,7 +35,7 @@ from lit_medseg.imaging.volume import Volume
 from lit_medseg.preprocess.load_sample import load_sample
 from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.preprocess.step import Step
-from lit_medseg.target import Target
+from lit_medseg.target import MultiLabel, Target
 
 # The defaults are frozen: one of each is enough.
 _TRUTH, _TRUST, _PREPARATION, _TRAINING, _LOADING = Truth(), Trust(), Preparation(), Training(), Loading()
@@ -81,12 +83,15 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         """Give the modality's steps, for a YAML that names none."""
 
     @abstractmethod
-    def default_normalize(self) -> Step:
-        """Give the modality's last step, for a YAML that names none."""
+    def default_normalize(self) -> Step | None:
+        """Give the modality's last step, for a YAML that names none; None where `default_preprocess` does it all."""
 
     @abstractmethod
-    def default_augmentation(self) -> list[dict[str, Any]]:
-        """Give the modality's augmentation as `class_path` and `init_args`, for a YAML that names none."""
+    def default_augmentation(self) -> list[dict[str, Any]] | BatchAugmentation:
+        """Give the modality's augmentation, for a YAML that names none.
+
+        Albumentations as `class_path` and `init_args`, or ours, which takes volumes too.
+        """
 
     def prepare(self, predicting: bool = False) -> None:
         """Check, split, fit and cache the cases; nothing the second time. Any process may call it, in any order.
@@ -158,7 +163,9 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     @property
     def first_sample(self) -> dict[str, Any]:
         """A training sample, cut, augmented and normalised: `image (C, *S)`, and `mask` or `label`."""
-        return cast("dict[str, Any]", self.train_dataloader().dataset[SampleKey(0, 0, 0)])
+        batch = collate([self.train_dataloader().dataset[SampleKey(0, 0, 0)]])
+        made = cast("dict[str, Any]", self.on_after_batch_transfer(batch, 0))
+        return {key: value[0] for key, value in made.items()}
 
     @property
     def manifest(self) -> Manifest:
@@ -187,10 +194,12 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         return class_weights(self.class_counts, total_count(self._ready().train_entries), self.target)
 
     def native_image(self, case_id: str) -> Volume:
-        """Read the image of a case as its files hold it, all channels stacked."""
+        """Read the image of a case as its files hold it: the channels on the native grid, stacked."""
         ready = self._ready()
-        sample = load_sample(ready.folder, ready.manifest.by_id[case_id].case, None)
-        return sample.images[0].with_array(np.concatenate([image.array for image in sample.images]))
+        entry = ready.manifest.by_id[case_id]
+        images = load_sample(ready.folder, entry.case, None).images
+        native = next((image for image in images if image.grid == entry.grid), images[0])
+        return native.with_array(np.concatenate([image.array for image in images if image.grid == native.grid]))
 
     def prepare_data(self) -> None:
         """Lightning's hook, on one process of each machine."""
@@ -225,19 +234,31 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         for key in ("image", "mask", "label"):
             if key in batch:
                 batch[key] = batch[key].to(device, non_blocking=True)
+        if "crops" in batch:
+            batch["crops"] = batch["crops"].to(device)
+        return batch
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augment on the device what the workers have only read (`training.augment_on: device`)."""
+        if "crops" in batch:
+            batch["image"], mask = batch.pop("crops").patches()
+            if mask is not None:
+                batch["mask"] = (mask if isinstance(self.target, MultiLabel) else mask[:, 0]).long()
         return batch
 
     @property
-    def _augmentation(self) -> Augmentation:
+    def _augmentation(self) -> Augmentation | BatchAugmentation:
         """The YAML's augmentation, else the modality's."""
-        specs = self.training.augmentation
-        return Augmentation(self.default_augmentation() if specs is None else specs)
+        asked = self.training.augmentation
+        chosen = self.default_augmentation() if asked is None else asked
+        return chosen if isinstance(chosen, BatchAugmentation) else Augmentation(chosen)
 
     def _prepare_sets(self) -> None:
         """Prepare the cases of the split."""
         if self._prepared is None:
-            if self._adopted is None and self._augmentation.specs:
-                _ = self._augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
+            augmentation = self._augmentation
+            if self._adopted is None and isinstance(augmentation, Augmentation) and augmentation.specs:
+                _ = augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
             self._prepared = prepare_cases(self._plan())
 
     def _predicts_all(self) -> bool:
@@ -265,7 +286,8 @@ class CaseDataModule(pl.LightningDataModule, ABC):
 
     def _plan(self) -> Plan:
         """Fill in the defaults; classes that the YAML leaves out are the checkpoint's."""
-        steps, last = self.preparation.steps, self.preparation.normalize
+        steps = self.preparation.steps
+        last = self.default_normalize() if self.preparation.normalize is None else self.preparation.normalize
         truth = self._adopted.truth if self._adopted is not None and not self.truth.declared else self.truth
         return Plan(
             source=self.source,
@@ -274,6 +296,6 @@ class CaseDataModule(pl.LightningDataModule, ABC):
             cache_dir=Path(self.preparation.cache_dir),
             truth=truth,
             steps=Pipeline(tuple(self.default_preprocess() if steps is None else steps)),
-            normalize=Pipeline((self.default_normalize() if last is None else last,)),
+            normalize=Pipeline(() if last is None else (last,)),
             adopted=self._adopted,
         )

@@ -15,7 +15,7 @@ class FittedState:
 
     Attributes:
         pipeline: Preprocessing, fitted.
-        normalize: The last step, fitted, as a pipeline of one.
+        normalize: The last step, fitted, as a pipeline of one or none.
         truth: The classes as the YAML of the training declared them.
         target: Their coding.
         image_channels: Channels that the network is given.

@@ -11,6 +11,7 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from lit_medseg.augment.batch_augmentation import BatchAugmentation
 from lit_medseg.batch import Batch
 from lit_medseg.cluster.die_with_parent import die_with_parent
 from lit_medseg.data.augmentation import Augmentation
@@ -19,6 +20,7 @@ from lit_medseg.data.evaluation_batches import dealt, evaluation_batches
 from lit_medseg.data.evaluation_dataset import EvaluationDataset
 from lit_medseg.data.fixed_batches import FixedBatches
 from lit_medseg.data.loading import Loading
+from lit_medseg.data.placement import Placement
 from lit_medseg.data.prepared import Prepared
 from lit_medseg.data.rank_batches import RankBatches
 from lit_medseg.data.training import Training
@@ -48,7 +50,11 @@ class Ranks:
 
 
 def training_loader(
-    prepared: Prepared, training: Training, augmentation: Augmentation, loading: Loading, ranks: Ranks
+    prepared: Prepared,
+    training: Training,
+    augmentation: Augmentation | BatchAugmentation,
+    loading: Loading,
+    ranks: Ranks,
 ) -> DataLoader[Batch]:
     """Give a rank its part of the training batches.
 
@@ -65,10 +71,13 @@ def training_loader(
         labels=labels,
         overlapping=isinstance(prepared.state.target, MultiLabel),
         patch_size=training.patch_size,
-        foreground=training.foreground,
+        placement=Placement(
+            training.foreground, training.foreground_classes, training.foreground_which, loading.batch_size
+        ),
         augmentation=augmentation,
         normalize=prepared.state.normalize,
         seed=training.seed,
+        on_device=training.augment_on == "device" and isinstance(augmentation, BatchAugmentation),
     )
     _check(dataset, training)
     balance: Sequence[Hashable] | None = labels if training.balanced else None

@@ -38,7 +38,7 @@ class Plan:
         cache_dir: Parent of the caches.
         truth: The classes.
         steps: Preprocessing, perhaps open.
-        normalize: The last step, perhaps open, as a pipeline of one.
+        normalize: The last step, perhaps open, as a pipeline of one or none.
         adopted: A checkpoint's state: its pipelines take the place of `steps` and `normalize`.
     """
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_medseg.metrics.defined import divide
+
 Floats = NDArray[np.float64]
 _BLOCK = 2_000_000
 """Most weights held at once (16 MB), so that a table of many cases fits in memory."""
@@ -38,14 +40,18 @@ def mean_interval(values: Floats, patients: Sequence[str], bootstrap: Bootstrap)
     """Interval of the mean over cases.
 
     Args:
-        values: `(N, M)`: M scores of N cases.
+        values: `(N, M)`: M scores of N cases; a NaN is left out of the mean.
         patients: N patient ids, one a case.
         bootstrap: How to resample.
 
     Returns:
-        `(2, M)`, lower and upper end; NaN with fewer than two patients.
+        `(2, M)`, lower and upper end; NaN with fewer than two patients, and for a score that no case has.
     """
-    return weighted_interval(lambda weights: weights @ values / weights.sum(1, keepdims=True), patients, bootstrap)
+    defined = ~np.isnan(values)
+    if defined.all():
+        return weighted_interval(lambda weights: weights @ values / weights.sum(1, keepdims=True), patients, bootstrap)
+    filled, ones = np.where(defined, values, 0.0), defined.astype(np.float64)
+    return weighted_interval(lambda weights: divide(weights @ filled, weights @ ones), patients, bootstrap)
 
 
 def statistic_interval(

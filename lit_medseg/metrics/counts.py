@@ -7,6 +7,9 @@ from torch import Tensor
 
 from lit_medseg.errors import DataError, expected_got
 
+_BLOCK = 2**22
+"""Voxels compared at once: the temporaries stay at some 100 MB however large the volume is."""
+
 
 def confusion_counts(prediction: Tensor, reference: Tensor) -> NDArray[np.int64]:
     """Count agreeing and disagreeing pixels of each plane, in integers: no sum order can change the result.
@@ -21,12 +24,7 @@ def confusion_counts(prediction: Tensor, reference: Tensor) -> NDArray[np.int64]
     Raises:
         DataError: The shapes differ.
     """
-    if prediction.shape != reference.shape:
-        todo = "Score a prediction on the grid of its reference"
-        got = tuple(prediction.shape)
-        raise DataError(
-            expected_got("counts", "prediction not on the reference's grid", tuple(reference.shape), got, todo)
-        )
+    _check_grid(prediction, reference)
     flat_prediction = prediction.bool().flatten(1)
     flat_reference = reference.bool().flatten(1)
     hits = (flat_prediction & flat_reference).sum(1)
@@ -35,3 +33,47 @@ def confusion_counts(prediction: Tensor, reference: Tensor) -> NDArray[np.int64]
     rest = flat_reference.shape[1] - hits - false_positives - false_negatives
     counts: NDArray[np.int64] = torch.stack([hits, false_positives, false_negatives, rest], dim=1).cpu().numpy()
     return counts
+
+
+def code_counts(prediction: Tensor, reference: Tensor, classes: int) -> NDArray[np.int64]:
+    """Count as `confusion_counts` for exclusive codes, without a plane for each class.
+
+    Args:
+        prediction: `(*S)` integer codes, on any device; what is no code of a class belongs to none.
+        reference: Codes of the same shape, on the same device.
+        classes: Number of codes K, from 0.
+
+    Returns:
+        `(K, 4)`: true positives, false positives, false negatives, true negatives.
+
+    Raises:
+        DataError: The shapes differ.
+    """
+    _check_grid(prediction, reference)
+    pairs = np.zeros((classes + 1) ** 2, dtype=np.int64)
+    truth, found = reference.flatten(), prediction.flatten()
+    for start in range(0, len(truth), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        joint = _known(truth[block], classes) * (classes + 1) + _known(found[block], classes)
+        pairs += joint.bincount(minlength=len(pairs)).cpu().numpy()
+    table = pairs.reshape(classes + 1, classes + 1)
+    hits = table.diagonal()
+    false_positives, false_negatives = table.sum(0) - hits, table.sum(1) - hits
+    rest = table.sum() - hits - false_positives - false_negatives
+    return np.stack([hits, false_positives, false_negatives, rest], axis=1)[:classes]
+
+
+def _known(codes: Tensor, classes: int) -> Tensor:
+    codes = codes.long()
+    if codes.numel() and (codes.min() < 0 or codes.max() >= classes):
+        return codes.where((codes >= 0) & (codes < classes), classes)
+    return codes
+
+
+def _check_grid(prediction: Tensor, reference: Tensor) -> None:
+    if prediction.shape != reference.shape:
+        todo = "Score a prediction on the grid of its reference"
+        got = tuple(prediction.shape)
+        raise DataError(
+            expected_got("counts", "prediction not on the reference's grid", tuple(reference.shape), got, todo)
+        )

@@ -10,7 +10,8 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from lit_medseg.errors import DataError
+from lit_medseg.errors import DataError, expected_got
+from lit_medseg.preprocess.cache_blocks import DamagedBlockError, check_head, read_box, read_plain
 from lit_medseg.preprocess.cache_index import ArrayRecord, CacheIndex
 from lit_medseg.preprocess.cache_writer import INDEX, PACKED, write_cache
 from lit_medseg.preprocess.processed_case import ProcessedCase
@@ -36,22 +37,56 @@ class CaseCache:
         return len(self.case_ids)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the mapping behind: it belongs to a process."""
-        return {name: value for name, value in self.__dict__.items() if name != "_bytes"}
+        """Leave the mapping and what was checked behind: they belong to a process."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_bytes", "_checked")}
 
     def image(self, row: int) -> NDArray[Any]:
-        """Give the processed image `(C, *S)`, a read-only view of the disk."""
-        return self._view(self.index.records[row].image)
+        """Give the processed image `(C, *S)`, read-only: a view of the disk, decompressed where it is large."""
+        return self._whole(self.index.records[row].image, row)
 
     def mask(self, row: int) -> NDArray[np.uint8] | None:
-        """Give the processed mask, `(1, *S)` or `(K, *S)`, a read-only view; None without truth."""
+        """Give the processed mask, `(1, *S)` or `(K, *S)`, like `image`; None without truth."""
         record = self.index.records[row].mask
-        return None if record is None else self._view(record)
+        return None if record is None else self._whole(record, row)
 
     def reference(self, row: int) -> NDArray[np.uint8] | None:
-        """Give the mask on its native grid, a read-only view; None without truth."""
+        """Give the mask on its native grid, like `image`; None without truth."""
         record = self.index.records[row].reference
-        return None if record is None else self._view(record)
+        return None if record is None else self._whole(record, row)
+
+    def image_patch(self, row: int, start: Sequence[int], stop: Sequence[int]) -> NDArray[Any]:
+        """Read a box of the processed image, and of the disk little more than that.
+
+        Args:
+            row: The case.
+            start: First voxel in the order of the axes S.
+            stop: The voxel after the last. What lies outside of the image is left out.
+
+        Returns:
+            `(C, *box)`, not to be written to (a view of the disk where the case is small).
+
+        Raises:
+            DataError: The bytes have changed since the cache was made, or nothing of the box lies within the image.
+        """
+        return self._box(self.index.records[row].image, row, start, stop)
+
+    def mask_patch(self, row: int, start: Sequence[int], stop: Sequence[int]) -> NDArray[np.uint8] | None:
+        """Read a box of the processed mask, as `image_patch`; None without truth."""
+        record = self.index.records[row].mask
+        return None if record is None else self._box(record, row, start, stop)
+
+    def locations(self, row: int) -> tuple[NDArray[np.int32], ...]:
+        """Give up to 4096 voxels of each foreground class, drawn when the cache was made.
+
+        Returns:
+            One array `(n, len(S))` for each code from 1 to the greatest one of this case, or for each plane; n = 0 for
+            a class that is absent. Empty without truth or without foreground.
+        """
+        record = self.index.records[row]
+        if record.locations is None:
+            return ()
+        ends = np.cumsum(record.location_counts)[:-1]
+        return tuple(np.split(self._whole(record.locations, row), ends))
 
     def trace(self, row: int) -> CaseTrace:
         """Give the way back to the native grid."""
@@ -75,9 +110,54 @@ class CaseCache:
         """Map the file; a plain array, whose views are several times cheaper than those of a memmap."""
         return np.asarray(np.memmap(self.folder / PACKED, dtype=np.uint8, mode="r"))
 
-    def _view(self, record: ArrayRecord) -> NDArray[Any]:
-        """Look at an array in the mapped file."""
-        return np.ndarray(record.shape, record.dtype, self._bytes.data, record.offset)
+    @cached_property
+    def _checked(self) -> set[int]:
+        """First bytes of the records whose checksum this process has compared."""
+        return set()
+
+    def _whole(self, record: ArrayRecord, row: int) -> NDArray[Any]:
+        """Give all of an array."""
+        if record.edge:
+            whole = self._box(record, row, [0] * (len(record.shape) - 1), record.shape[1:])
+            whole.setflags(write=False)
+            return whole
+        self._check(record, row)
+        return read_plain(self._bytes, record)
+
+    def _box(self, record: ArrayRecord, row: int, start: Sequence[int], stop: Sequence[int]) -> NDArray[Any]:
+        """Give a clipped box of an array."""
+        grid = record.shape[1:]
+        low = [max(0, first) for first in start]
+        high = [min(last, side) for last, side in zip(stop, grid, strict=True)]
+        if any(last <= first for first, last in zip(low, high, strict=True)):
+            where, todo = f"case {self.case_ids[row]}", "Check the patch's position"
+            text = f"{list(start)} to {list(stop)}"
+            raise DataError(expected_got(where, "a patch outside of the image", f"within {list(grid)}", text, todo))
+        self._check(record, row)
+        if not record.edge:
+            box: NDArray[Any] = read_plain(self._bytes, record)[
+                (slice(None), *(slice(first, last) for first, last in zip(low, high, strict=True)))
+            ]
+            return box
+        try:
+            return read_box(self._bytes, record, low, high)
+        except DamagedBlockError as error:
+            raise self._damaged(row) from error
+
+    def _check(self, record: ArrayRecord, row: int) -> None:
+        """Compare a record's checksum when this process first reads it."""
+        if record.offset in self._checked:
+            return
+        try:
+            check_head(self._bytes, record)
+        except DamagedBlockError as error:
+            raise self._damaged(row) from error
+        self._checked.add(record.offset)
+
+    def _damaged(self, row: int) -> DataError:
+        todo = f"Delete {self.folder.name} in data.preparation.cache_dir (it is made anew) and check the disk"
+        what = "the cached case has changed on the disk"
+        return DataError(expected_got(f"case {self.case_ids[row]}", what, "its checksum", "another", todo))
 
 
 def open_cache(folder: Path, key: str, case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -> CaseCache:

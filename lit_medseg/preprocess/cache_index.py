@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-FORMAT = 1
+FORMAT = 2
 """Raised by whoever changes how a cache is written; older ones are then made anew."""
 
 
@@ -14,25 +14,34 @@ class ArrayRecord:
     """Where an array lies in the packed file.
 
     Attributes:
-        offset: First byte.
+        offset: First byte; of the table of the blocks where the array is cut into blocks.
         shape: Shape, row-major.
         dtype: NumPy's name of the dtype, little-endian.
+        crc: CRC-32 of the array's bytes; of the table's where the array is cut into blocks.
+        edge: Side of the compressed blocks; 0 where the array lies plain.
     """
 
     offset: int
     shape: tuple[int, ...]
     dtype: str
+    crc: int
+    edge: int = 0
 
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """The arrays of a case and its trace as plain data; see `ProcessedCase`."""
+    """The arrays of a case and its trace as plain data; see `ProcessedCase`.
+
+    `locations` holds the positions of all classes one after the other, `location_counts` how many each has.
+    """
 
     case_id: str
     image: ArrayRecord
     mask: ArrayRecord | None
     reference: ArrayRecord | None
     trace: dict[str, Any]
+    locations: ArrayRecord | None
+    location_counts: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -74,12 +83,15 @@ class CacheIndex:
 
 def _record(plain: dict[str, Any]) -> CaseRecord:
     """Rebuild the record of a case."""
-    arrays = [_array(plain[name]) for name in ("image", "mask", "reference")]
-    if arrays[0] is None:
+    image, mask, reference, locations = (_array(plain[name]) for name in ("image", "mask", "reference", "locations"))
+    if image is None:
         raise ValueError(f"case {plain['case_id']} has no image")
-    return CaseRecord(plain["case_id"], arrays[0], arrays[1], arrays[2], plain["trace"])
+    counts = tuple(plain["location_counts"])
+    return CaseRecord(plain["case_id"], image, mask, reference, plain["trace"], locations, counts)
 
 
 def _array(plain: dict[str, Any] | None) -> ArrayRecord | None:
     """Rebuild the record of an array."""
-    return None if plain is None else ArrayRecord(plain["offset"], tuple(plain["shape"]), plain["dtype"])
+    if plain is None:
+        return None
+    return ArrayRecord(plain["offset"], tuple(plain["shape"]), plain["dtype"], plain["crc"], plain["edge"])

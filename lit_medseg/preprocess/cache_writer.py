@@ -7,19 +7,39 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError
+from lit_medseg.preprocess.cache_blocks import EncodedArray, encode_array
 from lit_medseg.preprocess.cache_index import ArrayRecord, CacheIndex, CaseRecord
+from lit_medseg.preprocess.cache_locations import class_locations
 from lit_medseg.preprocess.processed_case import ProcessedCase
 
 PACKED, INDEX = "cases.bin", "index.json"
 _ALIGN_BYTES = 64
 _THREADS = min(8, os.cpu_count() or 1)
+_AHEAD_BYTES = 4 << 30
+_WORKING_COPIES = 8
+"""A case takes about this many times its processed size while it is made: float copies, labels, compressed blocks."""
+
+
+@dataclass(frozen=True)
+class _EncodedCase:
+    """A case as bytes; `reference_is_mask` where the mask's bytes serve for both."""
+
+    case_id: str
+    image: EncodedArray
+    mask: EncodedArray | None
+    reference: EncodedArray | None
+    reference_is_mask: bool
+    locations: EncodedArray | None
+    location_counts: tuple[int, ...]
+    trace: dict[str, Any]
+    raw_bytes: int
 
 
 def write_cache(folder: Path, key: str, case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -> None:
@@ -67,15 +87,22 @@ def _pack(folder: Path, key: str, case_ids: Sequence[str], make: Callable[[str],
         os.fsync(text.fileno())
 
 
-def _in_threads(case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -> Iterator[ProcessedCase]:
-    """Process ahead in threads (decoding leaves Python's lock), a few cases only, and give them in order."""
-    pending = deque[Future[ProcessedCase]]()
+def _in_threads(case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -> Iterator[_EncodedCase]:
+    """Process and compress ahead in threads, and give the cases in order.
+
+    Threads and not processes: decoding, NumPy's arithmetic, OpenCV, torch and blosc2 leave Python's lock, SimpleITK's
+    filters use all processors by themselves, and no array has to travel through a pipe. The first case goes alone: its
+    size says how many may be in memory at once.
+    """
+    pending, ahead = deque[Future[_EncodedCase]](), 0
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             for case_id in case_ids:
-                pending.append(pool.submit(make, case_id))
-                if len(pending) > 2 * _THREADS:
-                    yield pending.popleft().result()
+                pending.append(pool.submit(lambda each: _encode(make(each)), case_id))
+                while len(pending) > ahead:
+                    case = pending.popleft().result()
+                    ahead = _most_ahead(case)
+                    yield case
             while pending:
                 yield pending.popleft().result()
         finally:
@@ -83,7 +110,12 @@ def _in_threads(case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -
                 future.cancel()
 
 
-def _with_progress(cases: Iterator[ProcessedCase], total: int) -> Iterator[ProcessedCase]:
+def _most_ahead(case: _EncodedCase) -> int:
+    """Give the number of cases that may wait or be worked on, by the memory that the last one took."""
+    return int(min(2 * _THREADS, _AHEAD_BYTES // (_WORKING_COPIES * case.raw_bytes)))
+
+
+def _with_progress(cases: Iterator[_EncodedCase], total: int) -> Iterator[_EncodedCase]:
     """Show a bar on a terminal, nothing elsewhere."""
     if not sys.stderr.isatty():
         yield from cases
@@ -94,25 +126,41 @@ def _with_progress(cases: Iterator[ProcessedCase], total: int) -> Iterator[Proce
     yield from track(cases, description="preprocessing", total=total, console=Console(stderr=True), transient=True)
 
 
-def _append_case(file: BinaryIO, case: ProcessedCase) -> CaseRecord:
-    """Write the arrays of a case; a reference that equals the mask is not written twice."""
+def _encode(case: ProcessedCase) -> _EncodedCase:
+    """Compress the arrays of a case and note where its classes are; a reference that equals the mask is kept once."""
+    mask, reference = case.mask, case.reference
+    same = mask is not None and reference is not None and np.array_equal(mask, reference)
+    places = () if mask is None else class_locations(mask, case.case_id)
+    arrays = [array for array in (case.image, mask, reference) if array is not None]
+    return _EncodedCase(
+        case_id=case.case_id,
+        image=encode_array(case.image),
+        mask=None if mask is None else encode_array(mask),
+        reference=None if reference is None or same else encode_array(reference),
+        reference_is_mask=same,
+        locations=encode_array(np.concatenate(places)) if places else None,
+        location_counts=tuple(len(each) for each in places),
+        trace=case.trace.plain(),
+        raw_bytes=sum(array.nbytes for array in arrays),
+    )
+
+
+def _append_case(file: BinaryIO, case: _EncodedCase) -> CaseRecord:
+    """Write the arrays of a case."""
     image = _append(file, case.image)
     mask = None if case.mask is None else _append(file, case.mask)
-    if case.reference is None:
-        reference = None
-    elif case.mask is not None and np.array_equal(case.mask, case.reference):
-        reference = mask
-    else:
+    reference = mask if case.reference_is_mask else None
+    if case.reference is not None:
         reference = _append(file, case.reference)
-    return CaseRecord(case.case_id, image, mask, reference, case.trace.plain())
+    locations = None if case.locations is None else _append(file, case.locations)
+    return CaseRecord(case.case_id, image, mask, reference, case.trace, locations, case.location_counts)
 
 
-def _append(file: BinaryIO, array: NDArray[np.generic]) -> ArrayRecord:
+def _append(file: BinaryIO, array: EncodedArray) -> ArrayRecord:
     """Write one array at the next aligned byte."""
     _pad(file)
-    stored = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    record = ArrayRecord(file.tell(), tuple(stored.shape), stored.dtype.str)
-    file.write(stored.data)
+    record = array.record(file.tell())
+    file.writelines(array.parts)
     return record
 
 

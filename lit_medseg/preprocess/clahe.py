@@ -12,7 +12,10 @@ from lit_medseg.preprocess.intensity_step import IntensityStep
 
 @dataclass(frozen=True)
 class Clahe(IntensityStep):
-    """Contrast-limited adaptive histogram equalisation of each channel, for 8 and 16 bit pictures.
+    """Contrast-limited adaptive histogram equalisation of each channel, for 8 and 16 bit pictures and volumes.
+
+    A volume is equalised slice by slice (d), in its rows and columns: slices are what is looked at, and neighbouring
+    ones differ little, so their mappings do too.
 
     Source: Zuiderveld 1994, "Contrast Limited Adaptive Histogram Equalization", Graphics Gems IV,
     doi:10.1016/B978-0-12-336156-1.50061-6.
@@ -38,16 +41,17 @@ class Clahe(IntensityStep):
             )
 
     def change(self, image: Volume) -> Volume:
-        """Equalise each channel.
+        """Equalise each slice of each channel.
 
         Raises:
-            DataError: The image is no picture of 8 or 16 bits.
+            DataError: The image has neither 8 nor 16 bits.
         """
         array = image.array
-        if array.ndim != 3 or array.dtype not in (np.uint8, np.uint16):
-            got = f"{array.ndim - 1} dimensions of {array.dtype}"
+        if array.dtype not in (np.uint8, np.uint16):
             raise DataError(
-                f"clahe: unusable image, expected (C, H, W) uint8 or uint16, got {got}. Put EightBit before it."
+                f"clahe: unusable image, expected uint8 or uint16, got {array.dtype}. Put EightBit before it."
             )
         equalise = cv2.createCLAHE(clipLimit=self.clip_limit, tileGridSize=(self.tiles, self.tiles)).apply
-        return image.with_array(np.stack([equalise(np.ascontiguousarray(channel)) for channel in array]))
+        slices = array.reshape(-1, *array.shape[-2:])
+        equal = np.stack([equalise(np.ascontiguousarray(one)) for one in slices])
+        return image.with_array(equal.reshape(array.shape))

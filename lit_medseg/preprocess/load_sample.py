@@ -4,8 +4,9 @@ from pathlib import Path
 
 from lit_medseg.catalogue.case import Case
 from lit_medseg.catalogue.classes import Classes, MaskClasses
-from lit_medseg.imaging.read_array import read_image, read_mask
-from lit_medseg.imaging.volume import flat_volume
+from lit_medseg.catalogue.mask_place import place_masks
+from lit_medseg.catalogue.read_ref import read_image_ref
+from lit_medseg.errors import DataError
 from lit_medseg.preprocess.sample import Sample
 
 
@@ -18,14 +19,18 @@ def load_sample(folder: Path, case: Case, classes: Classes | None) -> Sample:
         classes: The declared classes; None (predict) and label classes leave the mask unread.
 
     Returns:
-        The sample as the files hold it; the mask as class codes.
+        The sample as the files hold it; the mask as class codes on the grid of one of its channels.
 
     Raises:
         DataError: A file has changed since the manifest was made, and cannot be used any more.
     """
-    images = tuple(flat_volume(read_image(folder / ref.path, ref.key, ref.index)) for ref in case.images)
+    images = tuple(read_image_ref(folder, ref) for ref in case.images)
     if not isinstance(classes, MaskClasses):
-        return Sample(images)
-    raw = [read_mask(folder / ref.path, ref.key, ref.index) for ref in case.masks]
+        return Sample(images, channels=case.channels)
+    placed = place_masks(folder, case, images)
+    if placed.faults:
+        raise DataError(placed.faults[0])
+    raw = [mask.array[0] for mask in placed.masks]
     codes = classes.encode(raw if classes.overlapping else raw[0], f"case {case.case_id}")
-    return Sample(images, flat_volume(codes if classes.overlapping else codes[None]))
+    mask = placed.masks[0].with_array(codes if classes.overlapping else codes[None])
+    return Sample(images, mask, channels=case.channels)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lit_medseg.errors import ConfigError, DataError
@@ -37,7 +37,7 @@ class Pipeline:
         done: list[Step] = []
         for step in self.steps:
             if isinstance(step, FittedStep) and not step.fitted:
-                done.append(step.fit(_through(done, samples())))
+                done.append(step.fit(_through(done, (_with_main_image(self.steps, each) for each in samples()))))
             else:
                 done.append(step)
         return Pipeline(tuple(done))
@@ -50,11 +50,12 @@ class Pipeline:
         """
         if not self.fitted:
             raise ConfigError("preprocess: values are open, expected a fitted pipeline, got none. Call fit first.")
-        native, traces = sample.native, list[Trace]()
+        current, traces = _with_main_image(self.steps, sample), list[Trace]()
+        native = current.native
         for step in self.steps:
-            sample, trace = step.apply(sample)
+            current, trace = step.apply(current)
             traces.append(trace)
-        return sample, CaseTrace.start(native, tuple(traces))
+        return current, CaseTrace.start(native, tuple(traces))
 
     def invert(self, volume: Volume, trace: CaseTrace) -> Volume:
         """Bring a prediction back to the native grid, spacing and affine.
@@ -74,6 +75,16 @@ class Pipeline:
                 f"prediction: not on its native grid, expected {trace.grid}, got {volume.grid}. Check the steps."
             )
         return trace.place(volume)
+
+    def interpolates(self, trace: CaseTrace) -> bool:
+        """Say whether the way back of this case computes values between voxels; labels then have to wait for it."""
+        return any(step.interpolates and left for step, left in zip(self.steps, trace.steps, strict=False))
+
+    def truth(self, mask: Volume) -> Volume:
+        """Give the native mask as predictions of this pipeline are compared with it."""
+        for step in self.steps:
+            mask = step.truth(mask)
+        return mask
 
     def plain(self) -> list[dict[str, Any]]:
         """Give the steps with their fitted values as JSON-able data."""
@@ -102,6 +113,15 @@ class Pipeline:
             for key, value in other["init_args"].items()
             if value is not None and value != item["init_args"][key]
         ]
+
+
+def _with_main_image(steps: Sequence[Step], sample: Sample) -> Sample:
+    """Mark the image that the first step with an opinion names: the steps before it note whose grid they change."""
+    for step in steps:
+        main = step.main_image(sample)
+        if main is not None:
+            return replace(sample, main=main)
+    return sample
 
 
 def _through(steps: Sequence[Step], samples: Iterable[Sample]) -> Iterator[Sample]:

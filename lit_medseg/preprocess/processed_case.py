@@ -11,6 +11,8 @@ from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.preprocess.sample import Sample
 from lit_medseg.preprocess.trace import CaseTrace
 
+_VOLUME_DTYPES = (np.uint8, np.int16, np.uint16, np.float16, np.float32)
+
 
 @dataclass(frozen=True)
 class ProcessedCase:
@@ -18,7 +20,8 @@ class ProcessedCase:
 
     Attributes:
         case_id: Unique within the data set.
-        image: `(C, *S)`, uint8, or float32 within [0, 1].
+        image: `(C, *S)`: a picture is uint8, or float32 within [0, 1]; a volume is uint8, int16, uint16, float16 or
+            float32, finite.
         mask: uint8 codes `(1, *S)` or planes `(K, *S)` on the image's grid; None without truth.
         reference: The same on the native grid, as the files hold it.
         trace: The way back to the native grid.
@@ -35,8 +38,8 @@ def process_case(case_id: str, sample: Sample, pipeline: Pipeline) -> ProcessedC
     """Send a case through the pipeline and check what comes out.
 
     Raises:
-        DataError: Channels on different grids, a mask on another grid, or intensities that are neither uint8 nor
-            within [0, 1].
+        DataError: Channels on different grids, a mask on another grid, intensities of a picture that are neither uint8
+            nor within [0, 1], or of a volume that are not finite.
     """
     processed, trace = pipeline.apply(sample)
     where = f"case {case_id}"
@@ -44,9 +47,10 @@ def process_case(case_id: str, sample: Sample, pipeline: Pipeline) -> ProcessedC
     if processed.mask is not None:
         grids.add(processed.mask.grid)
     if len(grids) > 1:
-        todo = "Add a step that brings channels and mask onto one grid"
+        todo = "Add lit_medseg.preprocess.onto_channel.OntoChannel to data.preparation.steps"
         raise DataError(expected_got(where, "different grids after preprocessing", "one", sorted(grids), todo))
-    image = _unit_range(np.concatenate([image.array for image in processed.images]), where)
+    stacked = np.concatenate([image.array for image in processed.images])
+    image = _unit_range(stacked, where) if stacked.ndim == 3 else _finite(stacked, where)
     mask = None if processed.mask is None else processed.mask.array.astype(np.uint8, copy=False)
     reference = None if sample.mask is None else sample.mask.array.astype(np.uint8, copy=False)
     return ProcessedCase(case_id, image, mask, reference, trace)
@@ -66,3 +70,13 @@ def _unit_range(image: NDArray[Any], where: str) -> NDArray[Any]:
             expected_got(where, "unusable intensities after preprocessing", expected, f"{low} to {high}", todo)
         )
     return image.astype(np.float32, copy=False)
+
+
+def _finite(image: NDArray[Any], where: str) -> NDArray[Any]:
+    """Keep what the cache stores of a volume as it is, take the rest as float32; refuse what is not finite."""
+    kept = image if image.dtype in _VOLUME_DTYPES else image.astype(np.float32)
+    if kept.dtype.kind == "f" and not np.isfinite(kept).all():
+        todo = "Mend the file, or look for a step that divides by zero"
+        got = f"{int((~np.isfinite(kept)).sum())} NaN or infinite voxels"
+        raise DataError(expected_got(where, "unusable intensities after preprocessing", "finite ones", got, todo))
+    return kept

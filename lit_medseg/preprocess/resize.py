@@ -1,7 +1,7 @@
 """Pictures of a wanted size."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ class _GridStep(Step):
         native = sample.native.grid
         images = tuple(intensities_onto(image, self.wanted(image.grid)) for image in sample.images)
         mask = None if sample.mask is None else codes_onto(sample.mask, self.wanted(sample.mask.grid))
-        return Sample(images, mask), {"grid": list(native)}
+        return replace(sample, images=images, mask=mask), {"grid": list(native)}
 
     def invert(self, volume: Volume, trace: Trace) -> Volume:
         """Resample probabilities (floats) as intensities, and codes (integers) label by label."""

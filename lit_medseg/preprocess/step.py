@@ -14,9 +14,12 @@ class Step(ABC):
 
     Attributes:
         version: Raised by whoever changes what a step computes: caches made before are then made anew.
+        interpolates: Whether `invert` computes values between voxels (of a case that has a trace); False for steps that
+            only move voxels, such as crops and flips: labels can then go back without their probabilities.
     """
 
     version: ClassVar[int] = 1
+    interpolates: ClassVar[bool] = True
 
     @abstractmethod
     def apply(self, sample: Sample) -> tuple[Sample, Trace]:
@@ -29,7 +32,19 @@ class Step(ABC):
         Args:
             volume: Floats `(K, *S)` are planes of probabilities; integers `(1, *S)` or `(K, *S)` are codes.
             trace: What `apply` gave for this case.
+
+        Returns:
+            The volume on that grid. Its spacing and affine are of no account, here as in `volume`: the pipeline knows
+            the native ones, and a step that needs a place in space keeps it in its trace.
         """
+
+    def main_image(self, sample: Sample) -> int | None:
+        """Say which image's grid predictions return to where a case has no mask; None leaves it to other steps."""
+        return None
+
+    def truth(self, mask: Volume) -> Volume:
+        """Give the native mask as predictions are compared with it; it differs where a step changes what codes mean."""
+        return mask
 
 
 class FittedStep(Step):

@@ -1,32 +1,32 @@
 """Segmentation: a class for every pixel."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import cast
 
 import pandas as pd
+import torch
 from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 from typing_extensions import override
 
 from lit_medseg.batch import Batch
-from lit_medseg.inference.native_probabilities import native_probabilities
+from lit_medseg.inference.native_codes import native_codes
+from lit_medseg.inference.sliding_window import Box, SlidingWindow
 from lit_medseg.inference.whole_image import WholeImage
+from lit_medseg.inference.windowed_codes import windowed_codes
 from lit_medseg.losses.cross_entropy import CrossEntropy
 from lit_medseg.losses.dice import DiceLoss
 from lit_medseg.losses.weighted_sum import WeightedSum
 from lit_medseg.metrics.bootstrap import Bootstrap
+from lit_medseg.metrics.row import Row
 from lit_medseg.metrics.segmentation_rows import segmentation_rows
 from lit_medseg.metrics.segmentation_scores import segmentation_scores
+from lit_medseg.networks.full_resolution import full_resolution
+from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.target import Target
+from lit_medseg.tasks.evaluating import Evaluating, Inferer
 from lit_medseg.tasks.execution import Execution
 from lit_medseg.tasks.fine_tuning import FineTuning
 from lit_medseg.tasks.task import StepOutput, Task
-
-Inferer = Callable[..., Any]
-"""From images and a network to logits on the same grid: `WholeImage` or a `monai.inferers.Inferer`.
-
-With the result's type in it, the command line would look for a class of tensors.
-"""
 
 
 class SegmentationTask(Task):
@@ -41,7 +41,7 @@ class SegmentationTask(Task):
         loss: nn.Module | None = None,
         optimizer: OptimizerCallable | None = None,
         lr_scheduler: LRSchedulerCallable | None = None,
-        inferer: Inferer | None = None,
+        evaluating: Evaluating = Evaluating(),  # noqa: B008  frozen
         target: Target | None = None,
         fine_tuning: FineTuning = FineTuning(),  # noqa: B008  frozen
         execution: Execution = Execution(),  # noqa: B008  frozen
@@ -55,14 +55,16 @@ class SegmentationTask(Task):
                 most data sets (Ma et al. 2021, doi:10.1016/j.media.2021.102035).
             optimizer: Any torch optimizer; default AdamW.
             lr_scheduler: Any torch scheduler, stepped each epoch, or a `StepSchedule` of ours, stepped each step.
-            inferer: How whole cases go through the network; default `WholeImage()`.
+            evaluating: How whole cases are predicted and scored.
             target: The coding of the classes; the command line takes it from the data.
             fine_tuning: Start weights, frozen parts, the encoder's own rate.
             execution: `channels_last` and `compile`.
         """
         loss = WeightedSum(CrossEntropy(), DiceLoss()) if loss is None else loss
         super().__init__(network, loss, optimizer, lr_scheduler, target, fine_tuning, execution)
-        self.inferer: Inferer = WholeImage() if inferer is None else inferer
+        self.inferer: Inferer = evaluating.inferer or WholeImage()
+        self.scoring = evaluating.scoring
+        self.scoring.check(self.target.foreground)
 
     @override
     def truth(self, batch: Batch) -> Tensor:
@@ -70,26 +72,60 @@ class SegmentationTask(Task):
 
     @override
     def evaluation_logits(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.inferer(image, self.network)
+        logits: Tensor = self.inferer(image, self._finest)
         return logits
 
     @override
+    def evaluate_batch(self, batch: Batch) -> tuple[StepOutput, list[float]]:
+        if not isinstance(self.inferer, SlidingWindow):
+            return super().evaluate_batch(batch)
+        cases = [self._windowed(self.inferer, batch, number) for number in range(len(batch["case_id"]))]
+        return self._scored(batch, [codes for codes, _ in cases]), [loss for _, loss in cases]
+
+    @override
     def evaluate_cases(self, batch: Batch, logits: Tensor) -> StepOutput:
-        pipeline = self.trainer.datamodule.pipeline  # type: ignore[attr-defined]  # lightning's Trainer leaves it untyped
         probabilities = self.target.probabilities(logits)
-        native = [
-            native_probabilities(one, trace, pipeline) for one, trace in zip(probabilities, batch["trace"], strict=True)
+        codes = [
+            native_codes(one, trace, self._pipeline, self.target)
+            for one, trace in zip(probabilities, batch["trace"], strict=True)
         ]
-        codes = [self.target.decide(one[None])[0].cpu() for one in native]
+        return self._scored(batch, codes)
+
+    def _finest(self, image: Tensor) -> Tensor:
+        """Compute logits on the image's grid, also of a network with deep supervision."""
+        return full_resolution(self(image), image.ndim)
+
+    def _windowed(self, inferer: SlidingWindow, batch: Batch, number: int) -> tuple[Tensor, float]:
+        """Predict one case window by window; its loss is the mean of its windows', since no logits are kept."""
+        truth = self.truth(batch)[number : number + 1] if "mask" in batch else None
+        losses: list[Tensor] = []
+
+        def observe(logits: Tensor, _: int, box: Box) -> None:
+            if truth is not None:
+                losses.append(self.loss(logits, truth[(..., *box)]))
+
+        image = batch["image"][number : number + 1]
+        trace = batch["trace"][number]
+        codes = windowed_codes(inferer, image, self._finest, self.target, trace, self._pipeline, observe)
+        return codes, float(torch.stack(losses).mean()) if losses else float("nan")
+
+    def _scored(self, batch: Batch, codes: list[Tensor]) -> StepOutput:
+        """Add the rows of the cases that have a reference."""
         if "reference" not in batch:
             return {"prediction": codes}
-        rows = [
-            segmentation_rows(case_id, patient_id, prediction, reference.cpu(), self.target)
-            for case_id, patient_id, prediction, reference in zip(
-                batch["case_id"], batch["patient_id"], codes, batch["reference"], strict=True
-            )
-        ]
-        return {"prediction": codes, "rows": rows}
+        return {"prediction": codes, "rows": [self._rows(batch, number, code) for number, code in enumerate(codes)]}
+
+    def _rows(self, batch: Batch, number: int, codes: Tensor) -> list[Row]:
+        trace, reference = batch["trace"][number], batch["reference"][number].cpu()
+        spacing = None if trace.affine is None else trace.spacing_mm
+        scoring = self.scoring.at("test" if self.trainer.state.fn == "test" else "val")
+        case_id, patient_id = batch["case_id"][number], batch["patient_id"][number]
+        return segmentation_rows(case_id, patient_id, codes, reference, self.target, spacing, scoring)
+
+    @property
+    def _pipeline(self) -> Pipeline:
+        # lightning's Trainer leaves its data module untyped
+        return cast("Pipeline", self.trainer.datamodule.pipeline)  # type: ignore[attr-defined]
 
     @override
     def scores(self, table: pd.DataFrame, bootstrap: Bootstrap | None) -> dict[str, float]:

@@ -25,6 +25,7 @@ from lit_medseg.metrics.row import Row
 from lit_medseg.target import Target
 from lit_medseg.tasks.execution import Execution
 from lit_medseg.tasks.fine_tuning import FineTuning
+from lit_medseg.tasks.memory_layout import LAYOUTS, channels_innermost
 from lit_medseg.tasks.parameter_groups import freeze, parameter_groups
 from lit_medseg.tasks.start_weights import load_start_weights
 from lit_medseg.tasks.step_schedule import StepSchedule
@@ -89,7 +90,7 @@ class Task(LightningModule, ABC):
             load_start_weights(network, fine_tuning.start_from)
         self._frozen = freeze(network, fine_tuning.frozen)
         if execution.channels_last:
-            network.to(memory_format=torch.channels_last)
+            channels_innermost(network)
         if execution.compile:
             network.compile()  # in place: the names of the weights stay
 
@@ -135,20 +136,24 @@ class Task(LightningModule, ABC):
 
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> StepOutput:
-        if not batch["case_id"]:
-            return {"prediction": []}
-        return self.evaluate_cases(batch, self.evaluation_logits(self._layout(batch["image"])))
+        return self.evaluate_batch(batch)[0] if batch["case_id"] else {"prediction": []}
 
     def _evaluation_step(self, batch: Batch) -> StepOutput:
         if not batch["case_id"]:  # the rank has no batch left while others have
             return {"prediction": [], "rows": []}
+        output, losses = self.evaluate_batch(batch)
+        self._evaluated += zip(batch["case_id"], losses, output["rows"], strict=True)
+        return output
+
+    def evaluate_batch(self, batch: Batch) -> tuple[StepOutput, list[float]]:
+        """Predict whole cases and, where there is a reference, score them and compute the loss of each."""
         logits = self.evaluation_logits(self._layout(batch["image"]))
         output = self.evaluate_cases(batch, logits)
+        if "rows" not in output:
+            return output, []
         truth = self.truth(batch)
-        for number, case_id in enumerate(batch["case_id"]):
-            one = slice(number, number + 1)
-            self._evaluated.append((case_id, float(self.loss(logits[one], truth[one])), output["rows"][number]))
-        return output
+        cases = [slice(number, number + 1) for number in range(len(logits))]
+        return output, [float(self.loss(logits[case], truth[case])) for case in cases]
 
     @override
     def on_validation_epoch_start(self) -> None:
@@ -224,6 +229,6 @@ class Task(LightningModule, ABC):
         return self
 
     def _layout(self, image: Tensor) -> Tensor:
-        if self.execution.channels_last and image.ndim == 4:
-            return image.contiguous(memory_format=torch.channels_last)
+        if self.execution.channels_last and image.ndim in LAYOUTS:
+            return image.contiguous(memory_format=LAYOUTS[image.ndim])
         return image

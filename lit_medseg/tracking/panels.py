@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from lit_medseg.imaging.volume import Volume
+from lit_medseg.imaging.volume import Volume, flat_volume
+from lit_medseg.tracking.display_plane import display_plane
 from lit_medseg.tracking.palette import class_colour
-from lit_medseg.tracking.picture import Picture, plane_of, zoom_of, zoomed
+from lit_medseg.tracking.picture import Picture, plane_of, square_pixels, zoom_of, zoomed
 
 Planes = NDArray[np.bool_]
 _GAP, _BAR, _LEAST_WIDTH = 6, 24, 480
@@ -40,19 +41,18 @@ def draw_panels(case: Segmented) -> Picture:
     """Draw three panels: the image, the image with the reference's contours, and with the prediction's.
 
     Args:
-        case: The case; of a volume the middle one of the slices that the reference touches is drawn.
+        case: The case; of a volume, the slice with most reference in it is drawn (without any, most prediction; else
+            the middle one), turned as radiology hangs it: see `display_plane`.
 
     Returns:
         `(H, W, 3)` RGB, with a title above and the classes' colours below.
     """
-    index = _middle(case.reference)
-    image = plane_of(case.image, index)
+    case = _flat(case)
+    image = plane_of(case.image)
     zoom = zoom_of(*image.shape[:2])
     picture = zoomed(image, zoom, mask=False)
-    panels = [picture]
-    for planes in (case.reference, case.prediction):
-        flat = planes if index is None else planes[:, index]
-        panels.append(_with_contours(picture, flat, zoom))
+    outlined = [_with_contours(picture, planes, zoom) for planes in (case.reference, case.prediction)]
+    panels = [picture, *outlined]
     height, width = picture.shape[:2]
     left = max(0, (_LEAST_WIDTH - 3 * width - 2 * _GAP) // 2)
     total = 3 * width + 2 * _GAP + 2 * left
@@ -63,11 +63,30 @@ def draw_panels(case: Segmented) -> Picture:
     return _with_texts(canvas, case, left, width)
 
 
-def _middle(reference: Planes) -> int | None:
-    if reference.ndim == 3:
-        return None
-    touched = np.flatnonzero(reference.any(axis=(0, 2, 3)))
-    return int(touched[len(touched) // 2]) if len(touched) else reference.shape[1] // 2
+def _flat(case: Segmented) -> Segmented:
+    """Cut the slice to show out of a volume, with square pixels; pictures stay."""
+    if len(case.image.grid) == 2:
+        return case
+    plane = display_plane(case.image)
+    index = _fullest(case, plane.axis)
+    spacing = plane.spacing_mm
+    image = square_pixels(plane.cut(case.image.array, index), spacing, mask=False)
+    masks = [
+        square_pixels(plane.cut(planes, index).astype(np.uint8), spacing, mask=True) > 0
+        for planes in (case.reference, case.prediction)
+    ]
+    title = f"{case.title}   slice {index + 1} of {case.image.grid[plane.axis]}"
+    return Segmented(title, flat_volume(image), masks[0], masks[1], case.names)
+
+
+def _fullest(case: Segmented, axis: int) -> int:
+    """Choose the slice with most of the reference, else of the prediction, else the middle one."""
+    others = tuple(other for other in range(4) if other != axis + 1)
+    for planes in (case.reference, case.prediction):
+        touched = planes.sum(axis=others)
+        if touched.any():
+            return int(touched.argmax())
+    return case.image.grid[axis] // 2
 
 
 def _with_contours(picture: Picture, planes: Planes, zoom: float) -> Picture:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lit_medseg.imaging.volume import Volume
+from lit_medseg.imaging.volume import Volume, flat_volume
+from lit_medseg.tracking.display_plane import display_plane
 from lit_medseg.tracking.panels import fitted
-from lit_medseg.tracking.picture import Picture, plane_of
+from lit_medseg.tracking.picture import Picture, plane_of, square_pixels
 
 _CELL, _CAPTION, _COLUMNS = 256, 66, 4
 
@@ -36,11 +37,19 @@ def draw_sheet(images: Sequence[Volume], captions: Sequence[tuple[str, str, str]
 
 def _cell(volume: Volume) -> Image.Image:
     """Fit a picture into a square cell, its proportions kept."""
-    index = None if len(volume.grid) == 2 else volume.grid[0] // 2
-    picture = Image.fromarray(plane_of(volume, index))
+    picture = Image.fromarray(plane_of(_middle(volume)))
     zoom = _CELL / max(picture.size)
     size = (max(1, round(picture.width * zoom)), max(1, round(picture.height * zoom)))
     picture = picture.resize(size, Image.Resampling.NEAREST if zoom > 1 else Image.Resampling.BOX)
     cell = Image.new("RGB", (_CELL, _CELL))
     cell.paste(picture, ((_CELL - picture.width) // 2, (_CELL - picture.height) // 2))
     return cell
+
+
+def _middle(volume: Volume) -> Volume:
+    """Cut the middle slice out of a volume; a picture stays."""
+    if len(volume.grid) == 2:
+        return volume
+    plane = display_plane(volume)
+    cut = plane.cut(volume.array, volume.grid[plane.axis] // 2)
+    return flat_volume(square_pixels(cut, plane.spacing_mm, mask=False))

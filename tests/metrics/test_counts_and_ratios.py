@@ -10,8 +10,9 @@ from sklearn import metrics as sk
 from torchmetrics.functional.classification import binary_specificity, binary_stat_scores
 
 from lit_medseg.errors import DataError
+from lit_medseg.metrics import counts as module
 from lit_medseg.metrics import ratios
-from lit_medseg.metrics.counts import confusion_counts
+from lit_medseg.metrics.counts import code_counts, confusion_counts
 from lit_medseg.metrics.segmentation_rows import RATIOS
 
 GRIDS = [(1, 1), (7, 11), (64, 3), (3, 5, 7)]
@@ -101,3 +102,24 @@ def test_counts_stay_exact_beyond_float32():
 def test_another_grid_is_refused():
     with pytest.raises(DataError, match="counts: prediction not on the reference's grid"):
         confusion_counts(torch.zeros(1, 4, 4, dtype=torch.bool), torch.zeros(1, 4, 5, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int64])
+@pytest.mark.parametrize("block", [1, 7, 2**22])
+def test_codes_are_counted_as_their_planes(monkeypatch, dtype, block):
+    monkeypatch.setattr(module, "_BLOCK", block)
+    generator = torch.Generator().manual_seed(0)
+    # codes from -1 to 5 (uint8: to 6) of four classes: what is no class's code belongs to none
+    codes = torch.randint(7, (2, 5, 6, 4), generator=generator) - int(dtype is not torch.uint8)
+    prediction, reference = codes.to(dtype)
+    planes = [torch.stack([one == code for code in range(4)]) for one in (prediction, reference)]
+    found = code_counts(prediction, reference, 4)
+    assert found.dtype == np.int64
+    np.testing.assert_array_equal(found, confusion_counts(*planes))
+
+
+def test_no_voxel_and_another_grid():
+    empty = torch.zeros(0, 4, dtype=torch.long)
+    assert code_counts(empty, empty, 2).tolist() == [[0, 0, 0, 0]] * 2
+    with pytest.raises(DataError, match="counts: prediction not on the reference's grid"):
+        code_counts(torch.zeros(4, 4), torch.zeros(4, 5), 2)

@@ -16,11 +16,11 @@ from lit_medseg.tracking.wrong_cases import surest_mistakes
 
 def test_eight_bit_colours_stay_and_others_are_stretched():
     colours = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(3, 2, 2)
-    assert (plane_of(flat_volume(colours), None) == np.moveaxis(colours, 0, -1)).all()
-    wide = plane_of(flat_volume(np.linspace(-1000, 3000, 10_000, dtype=np.float32).reshape(1, 100, 100)), None)
+    assert (plane_of(flat_volume(colours)) == np.moveaxis(colours, 0, -1)).all()
+    wide = plane_of(flat_volume(np.linspace(-1000, 3000, 10_000, dtype=np.float32).reshape(1, 100, 100)))
     assert (wide.min(), wide.max(), wide.shape) == (0, 255, (100, 100, 3))
-    assert plane_of(flat_volume(np.full((1, 2, 2), 7.0)), None).max() == 0
-    assert plane_of(flat_volume(np.full((1, 2, 2), np.nan)), None).max() == 0
+    assert plane_of(flat_volume(np.full((1, 2, 2), 7.0))).max() == 0
+    assert plane_of(flat_volume(np.full((1, 2, 2), np.nan))).max() == 0
 
 
 @pytest.mark.parametrize(("side", "shown"), [(28, 280), (100, 300), (256, 256), (700, 700), (3000, 768)])
@@ -38,11 +38,12 @@ def test_any_shape_can_be_drawn(grid):
     assert picture.shape[1] >= 480
 
 
-def test_a_volume_shows_the_middle_of_its_reference():
+def test_a_volume_shows_the_slice_with_most_reference():
     image = np.zeros((1, 9, 300, 300), np.uint8)
     image[0, 6] = 200
     reference = np.zeros((1, 9, 300, 300), dtype=bool)
-    reference[0, 5:8, 10:20, 10:20] = True
+    reference[0, 2:7, 10:20, 10:20] = True
+    reference[0, 6, 20:30] = True
     drawn = draw_panels(Segmented("a", Volume(image, (1.0, 1.0, 1.0)), reference, reference, ("a",)))
     assert (drawn[200, 150] == 200).all()
 

@@ -1,0 +1,1 @@
+"""Augmentation of volumes and pictures in plain torch, on workers or on the device."""

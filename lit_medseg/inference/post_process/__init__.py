@@ -1,0 +1,1 @@
+"""Changes to predicted masks: connected components, holes, morphology; chosen on validation cases."""

@@ -1,0 +1,30 @@
+"""Where the probabilities of a whole case are kept until they are decided."""
+
+import math
+import tempfile
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MOST_IN_MEMORY = 2**31
+"""Bytes of float32; a hundred classes of a large scan go to a temporary file, in half precision."""
+
+
+def probability_room(shape: Sequence[int]) -> Tensor:
+    """Make room for probabilities, on the CPU.
+
+    The dtype follows from the shape alone, never from what memory is free: results are the same on every machine.
+
+    Args:
+        shape: `(B, channels, *S)`.
+
+    Returns:
+        Uninitialised float32 in memory, or float16 (a rounding of at most 1/4096) over a nameless file, which goes
+        with the tensor.
+    """
+    if math.prod(shape) * 4 <= MOST_IN_MEMORY:
+        return torch.empty(tuple(shape))
+    with tempfile.TemporaryFile() as file:  # the mapping keeps the file after it is closed
+        return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=tuple(shape)))
