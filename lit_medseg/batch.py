@@ -17,12 +17,14 @@ class Batch(TypedDict, total=False):
     crops: Any
     """Training with augmentation on the device: what `image` and `mask` are made of there (`data.crops.Crops`)."""
     mask: Tensor
-    """`(B, *S)` int64 class codes; overlapping classes `(B, K, *S)` int64 of 0 and 1."""
+    """`(B, *S)` uint8 class codes; overlapping classes `(B, K, *S)` uint8 of 0 and 1. The task widens them on its device."""
     label: Tensor
     """`(B,)` int64 class code; overlapping classes `(B, K)` int64 of 0 and 1."""
     case_id: list[str]
+    skipped: list[Any]
+    """New studies that could not be read or processed (`inference.skipped_case.SkippedCase`); they are no cases."""
     patient_id: list[str]
     trace: list[Any]
     """One `preprocess.trace.CaseTrace` a case: the way back to the native grid."""
     reference: list[Tensor]
-    """One mask a case on its native grid, int64 `(*S)` or `(K, *S)`."""
+    """One mask a case on its native grid, uint8 `(*S)` or `(K, *S)`."""

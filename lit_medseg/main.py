@@ -39,6 +39,7 @@ VERBS: dict[str, Verb] = {
     "validate": Verb(TRAIN, "score a run's best checkpoint on the validation cases", "--config exp.yaml", True),
     "test": Verb(TRAIN, "score a run's best checkpoint on the test cases", "--config exp.yaml", True),
     "predict": Verb(TRAIN, "write predictions for images without a reference", "--config exp.yaml", True),
+    "data": Verb("lit_medseg.commands.data", "check, split, describe a data set; convert images", "check exp.yaml"),
     "ui": Verb("lit_medseg.commands.ui", "open MLflow on the recorded runs", "--port 5000"),
     "doctor": Verb("lit_medseg.commands.doctor", "what is wrong with this machine and how to mend it", ""),
 }

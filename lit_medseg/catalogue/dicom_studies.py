@@ -101,12 +101,15 @@ def sort_studies(
     members: dict[tuple[str, str], list[DicomSeries]] = {}
     for one in series:
         members.setdefault(owner(one), []).append(one)
+    home = {one.series_uid: key for key, found in members.items() for one in found}
+    drawn: dict[tuple[str, str], list[DicomMask]] = {}
+    for mask in masks:
+        # What it refers to decides: objects that were made anonymous lack the patient. Without reference, the owner.
+        keys = {home[uid] for uid in mask.refers_to if uid in home} if mask.refers_to else {owner(mask)}
+        for key in keys:
+            drawn.setdefault(key, []).append(mask)
     return [
-        DicomStudy(
-            *key,
-            [one for one in found if not one.localizer] or found,
-            [mask for mask in masks if owner(mask) == key],
-        )
+        DicomStudy(*key, [one for one in found if not one.localizer] or found, drawn.get(key, []))
         for key, found in members.items()
     ]
 

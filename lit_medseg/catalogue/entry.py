@@ -24,6 +24,7 @@ class Entry:
         label: Classification: the class code, or a 0 or 1 per overlapping class; else None.
         spacing_mm: Distance of neighbouring samples of the native grid, in the order of its axes; 1.0 where unknown.
         geometry_hash: Hash of the channels' names and of where each image lies in space; empty for nameless pictures.
+        grids: Number of different grids that the channels lie on.
     """
 
     case: Case
@@ -37,6 +38,7 @@ class Entry:
     label: int | tuple[int, ...] | None = None
     spacing_mm: tuple[float, ...] = ()
     geometry_hash: str = ""
+    grids: int = 1
 
     @property
     def content_hash(self) -> str:
@@ -64,6 +66,7 @@ class Entry:
             "label": list(self.label) if isinstance(self.label, tuple) else self.label,
             "spacing_mm": list(self.spacing_mm),
             "geometry_hash": self.geometry_hash,
+            "grids": self.grids,
         }
         return {"case": case_plain(self.case), **facts}
 

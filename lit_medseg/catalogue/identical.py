@@ -39,7 +39,7 @@ def settle_identical(manifest: Manifest, split: Split, policy: IdenticalImages) 
     home = {case_id: name for name, ids in split.sets.items() for case_id in ids}
     groups = list(_groups(manifest))
     if policy == "refuse":
-        faults = [fault for fault in (_fault(group, home) for group in groups) if fault]
+        faults = identical_faults(manifest, split)
         if faults:
             noun = "image" if len(faults) == 1 else "images"
             raise DataError(f"identical images: {len(faults)} {noun} under several case ids\n{first_ten(faults)}")
@@ -51,6 +51,17 @@ def settle_identical(manifest: Manifest, split: Split, policy: IdenticalImages) 
     sets = {name: tuple(case_id for case_id in ids if case_id not in dropped) for name, ids in split.sets.items()}
     rule = f"{split.rule}; {len(dropped)} identical images dropped"
     return manifest.without(dropped), Split(**sets, rule=rule, seed=split.seed)
+
+
+def identical_faults(manifest: Manifest, split: Split) -> list[str]:
+    """Find equal images in several sets or of contradicting truth, one line each in the house form."""
+    home = {case_id: name for name, ids in split.sets.items() for case_id in ids}
+    return [fault for fault in (_fault(group, home) for group in _groups(manifest)) if fault]
+
+
+def identical_groups(manifest: Manifest) -> list[tuple[str, ...]]:
+    """Give the case ids of images with equal pixels, two or more a group."""
+    return [tuple(entry.case.case_id for entry in group) for group in _groups(manifest)]
 
 
 def _groups(manifest: Manifest) -> Iterator[list[Entry]]:

@@ -36,7 +36,7 @@ class Manifest:
             plain = entry.plain()
             del plain["case"]["images"], plain["case"]["masks"]
             if not entry.geometry_hash:  # pictures have the hash that they had before there were volumes
-                del plain["spacing_mm"], plain["geometry_hash"], plain["case"]["channels"]
+                del plain["spacing_mm"], plain["geometry_hash"], plain["grids"], plain["case"]["channels"]
             facts.append(plain)
         return plain_hash(facts)
 

@@ -44,7 +44,7 @@ def place_masks(folder: Path, case: Case, images: Sequence[Volume]) -> PlacedMas
     missing = [fault for fault in (missing_fault(folder, case, ref, "mask") for ref in case.masks) if fault]
     found = [ref for ref in case.masks if (folder / ref.path).exists()]
     best: PlacedMasks | None = None
-    for image in _different_grids(images):
+    for image in different_grids(images):
         placed = _place(folder, case, found, image)
         if not placed.faults and not missing:
             return placed
@@ -55,21 +55,21 @@ def place_masks(folder: Path, case: Case, images: Sequence[Volume]) -> PlacedMas
     return PlacedMasks(best.masks, (*missing, *best.faults), best.distance_mm)
 
 
+def different_grids(images: Sequence[Volume]) -> Iterator[Volume]:
+    """Give the first image of each grid; grids within the stated tolerance are one."""
+    seen: list[Volume] = []
+    for image in images:
+        if not any(_same(image, other) for other in seen):
+            seen.append(image)
+            yield image
+
+
 def missing_fault(folder: Path, case: Case, ref: Ref, kind: str) -> str:
     """Say that a file is missing; an empty text where it is there."""
     if (folder / ref.path).exists():
         return ""
     todo = "Restore the file or leave the case out"
     return expected_got(f"case {case.case_id}, {kind} {ref}", "missing file", "a file", "nothing there", todo)
-
-
-def _different_grids(images: Sequence[Volume]) -> Iterator[Volume]:
-    """Give the first image of each grid."""
-    seen: list[Volume] = []
-    for image in images:
-        if not any(_same(image, other) for other in seen):
-            seen.append(image)
-            yield image
 
 
 def _same(one: Volume, other: Volume) -> bool:

@@ -139,7 +139,7 @@ def cut(anatomy: Anatomy, height: float, size: int) -> tuple[Plane, NDArray[np.u
 
     Args:
         anatomy: The patient.
-        height: In [-1, 1]; organ and lesion shrink away from their middle.
+        height: Organ and lesion shrink away from their middle; both are there in [-1, 1], neither beyond 2.2.
         size: Height and width of the image in pixels.
 
     Returns:
@@ -156,8 +156,8 @@ def cut(anatomy: Anatomy, height: float, size: int) -> tuple[Plane, NDArray[np.u
     paint(muscle, MUSCLE)
     for blob, value in anatomy.others:
         paint(np.minimum(blob.cover(size, 1 - 0.1 * height**2), muscle), value)
-    organ = np.minimum(anatomy.organ.cover(size, np.sqrt(1 - 0.3 * height**2), shift), muscle)
-    lesion_scale = np.sqrt(1 - 0.35 * (height - anatomy.lesion_height) ** 2)
+    organ = np.minimum(anatomy.organ.cover(size, np.sqrt(max(0.0, 1 - 0.3 * height**2)), shift), muscle)
+    lesion_scale = np.sqrt(max(0.0, 1 - 0.35 * (height - anatomy.lesion_height) ** 2))
     lesion = np.minimum(anatomy.lesion.cover(size, lesion_scale, shift), organ)
     paint(organ, ORGAN_TISSUE)
     for vessel in anatomy.vessels:

@@ -51,15 +51,17 @@ def acquire(true: NDArray[np.float64], scanner: Scanner, rng: np.random.Generato
     texture = gaussian_filter(rng.normal(0, 1, true.shape), 1.5 * width / 96)
     tissue = true * (1 + 0.04 * texture / texture.std())
     signal = (
-        gaussian_filter(tissue, scanner.blur_px * width / 96) * _coil(height, width, scanner.bias, rng) * scanner.gain
+        gaussian_filter(tissue, scanner.blur_px * width / 96)
+        * coil_profile(height, width, scanner.bias, rng)
+        * scanner.gain
     )
     real, imaginary = rng.normal(0, scanner.noise, (2, height, width))
     picture: NDArray[np.uint8] = np.round(np.clip(np.hypot(signal + real, imaginary), 0, 1) * 255).astype(np.uint8)
     return picture
 
 
-def _coil(height: int, width: int, bias: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw a smooth profile within 1 - bias and 1 + bias: a slope and a bowl."""
+def coil_profile(height: int, width: int, bias: float, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a smooth profile `(H, W)` within 1 - bias and 1 + bias: a slope and a bowl."""
     y, x = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
     slope, bowl = rng.uniform(0, 2 * np.pi), rng.uniform(-1, 1)
     profile = np.cos(slope) * x + np.sin(slope) * y + bowl * (x**2 + y**2 - 1)

@@ -17,6 +17,7 @@ from lit_medseg.catalogue.classes import Classes
 from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.scan_case import scan_case
 from lit_medseg.catalogue.stored_files import files_of_cases
+from lit_medseg.errors import expected_got
 
 MOST_THREADS = 16
 QUIET_S = 1.0
@@ -42,9 +43,9 @@ def scan(
     entries: list[Entry] = []
     faults: list[str] = []
     # Threads are enough: decoding and hashing release the interpreter's lock.
-    with ThreadPoolExecutor(_threads(folder, cases)) as pool:
+    with ThreadPoolExecutor(reading_threads(folder, cases)) as pool:
         # Facts of cases are small, the pixels of a case are dropped in its thread.
-        futures = [pool.submit(scan_case, folder, case, classes) for case in cases]
+        futures = [pool.submit(_scanned, folder, case, classes) for case in cases]
         try:
             for entry, case_faults in _with_bar(futures, progress and sys.stderr.isatty()):
                 entries += [] if entry is None else [entry]
@@ -56,7 +57,17 @@ def scan(
     return entries, faults
 
 
-def _threads(folder: Path, cases: Sequence[Case]) -> int:
+def _scanned(folder: Path, case: Case, classes: Classes | None) -> tuple[Entry | None, list[str]]:
+    """Scan one case; what a library stumbles over in its files, or too little memory, is a fault of this case alone."""
+    try:
+        return scan_case(folder, case, classes)
+    except Exception as error:
+        got = "too little memory" if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"[:200]
+        todo = "Open the files in another program, or leave the case out"
+        return None, [expected_got(f"case {case.case_id}", "it cannot be read", "images", got.rstrip("."), todo)]
+
+
+def reading_threads(folder: Path, cases: Sequence[Case]) -> int:
     """Choose how many cases are read at once: what the cores can do and the memory can hold."""
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     largest = 0

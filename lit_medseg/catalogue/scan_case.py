@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lit_medseg.catalogue.case import Case
 from lit_medseg.catalogue.classes import Classes, LabelClasses, MaskClasses
 from lit_medseg.catalogue.entry import Entry
-from lit_medseg.catalogue.mask_place import PlacedMasks, missing_fault, place_masks
+from lit_medseg.catalogue.mask_place import PlacedMasks, different_grids, missing_fault, place_masks
 from lit_medseg.catalogue.plain_hash import plain_hash
 from lit_medseg.catalogue.read_ref import read_image_ref
 from lit_medseg.errors import DataError, expected_got
@@ -57,6 +57,7 @@ def _entry(case: Case, images: Sequence[Volume], native: Volume, truth: dict[str
         _hash_of(images),
         spacing_mm=tuple(float(spacing) for spacing in native.spacing_mm),
         geometry_hash=_geometry_hash(case, [*images, native]),
+        grids=sum(1 for _ in different_grids(images)),
         **truth,
     )
 

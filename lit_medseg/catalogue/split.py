@@ -84,14 +84,19 @@ def check_split(split: Split, manifest: Manifest, classes: Classes) -> None:
         SplitError: A case that is unknown or in two places, a patient in two sets, no case to train on, a class without
             cases in a set; all of them at once, the first ten named.
     """
-    faults = [
+    faults = split_faults(split, manifest, classes)
+    if faults:
+        raise SplitError(f"split: {len(faults)} fault{'s' if len(faults) > 1 else ''}\n{first_ten(faults)}")
+
+
+def split_faults(split: Split, manifest: Manifest, classes: Classes) -> list[str]:
+    """Find everything that `check_split` refuses, one line each in the house form."""
+    return [
         *_doubled_cases(split),
         *_unknown_cases(split, manifest),
         *_shared_patients(split, manifest),
         *_missing_classes(split, manifest, classes),
     ]
-    if faults:
-        raise SplitError(f"split: {len(faults)} fault{'s' if len(faults) > 1 else ''}\n{first_ten(faults)}")
 
 
 def _doubled_cases(split: Split) -> Iterator[str]:

@@ -5,6 +5,7 @@ from lit_medseg.commands.check_weights import check_weights
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.fill_from_data import fill_from_data
 from lit_medseg.commands.find_checkpoint import Checkpoint
+from lit_medseg.commands.set_up_masks import set_up_masks
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.losses.class_weights import fill_class_weights, wants_class_weights
@@ -40,6 +41,7 @@ def build_task(cli: ExperimentCLI, data: CaseDataModule, checkpoint: Checkpoint 
         fill_class_weights(task.loss, data.class_weights if checkpoint is None else checkpoint.card["class_weights"])
     if checkpoint is not None:
         check_weights(task, checkpoint.path)
+    set_up_masks(cli, task, checkpoint)
     if cli.verb == "fit":
         check_first_step(task, data, cli.settings.trainer)
     return task

@@ -28,6 +28,10 @@ def check_settings(cli: ExperimentCLI) -> None:
             raise ConfigError(expected_got(name, "out of range", "1 or more", value, "Raise it"))
     if cli.verb == "fit" and 0 in (settings.trainer.max_epochs, settings.trainer.max_steps):
         raise ConfigError(expected_got("trainer", "nothing to train", "max_epochs above 0", 0, "Raise it"))
+    for name, verb in (("input", "predict"), ("probabilities", "predict"), ("choose_post_processing", "validate")):
+        if settings[name] and cli.verb != verb:
+            todo = f"Leave it out, or call {verb}"
+            raise ConfigError(expected_got(f"--{name}", f"it is for {verb}", f"the verb {verb}", cli.verb, todo))
     if settings.output is not None:
         _check_output(Path(settings.output))
     if not settings.trainer.fast_dev_run:

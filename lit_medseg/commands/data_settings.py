@@ -104,21 +104,23 @@ def _data_part(file: Path) -> dict[str, Any]:
         ConfigError: No such file, no YAML, or no `data`.
     """
     try:
-        plain = yaml.safe_load(file.read_text(encoding="utf-8"))
+        plain: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data: Any = plain.get("data") if isinstance(plain, dict) else None
+        if isinstance(data, str):
+            data = yaml.safe_load((file.parent / data).read_text(encoding="utf-8"))
     except OSError as error:
         todo = "Correct the path"
-        raise ConfigError(expected_got("--config", "no such file", "a YAML", file, todo)) from error
+        raise ConfigError(expected_got("--config", "no such file", "a YAML", error.filename or file, todo)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         todo = "Write keys and values, see experiments/ for examples"
         got = " ".join(str(error).split())[:200]
         raise ConfigError(expected_got(f"--config {file.name}", "not a YAML", "keys and values", got, todo)) from error
-    data = plain.get("data") if isinstance(plain, dict) else None
-    if isinstance(data, str):
-        data = yaml.safe_load((file.parent / data).read_text(encoding="utf-8"))
-    arguments = data.get("init_args", {}) if isinstance(data, dict) else {}
-    if not isinstance(arguments, dict) or not isinstance(plain, dict):
+    if data is None and isinstance(plain, dict):  # a file for another part, laid over one with the data
+        return {}
+    if not isinstance(data, dict) or not isinstance(data.get("init_args", {}), dict):
         todo = "Give the YAML of an experiment"
         raise ConfigError(expected_got(f"--config {file.name}", "no `data`", "data.init_args", data, todo))
+    arguments: dict[str, Any] = data.get("init_args", {})
     return arguments
 
 
@@ -127,9 +129,10 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        both = isinstance(old, dict) and isinstance(value, dict)
-        changed = both and value.get("class_path", old.get("class_path")) != old.get("class_path")
-        merged[key] = _over(old, value) if both and not changed else value
+        merged[key] = value
+        if isinstance(old, dict) and isinstance(value, dict):
+            known = old.get("class_path")
+            merged[key] = _over(old, value) if value.get("class_path", known) == known else value
     return merged
 
 

@@ -18,7 +18,8 @@ from lit_medseg.networks.ports import INPUT_NAMES, OUTPUT_NAMES
 from lit_medseg.tasks.task import Task
 
 _NOT_HASHED = (
-    "config", "ckpt_path", "run", "experiment", "output", "tracking", "runs_dir",
+    "config", "ckpt_path", "run", "experiment", "tracking", "runs_dir",
+    "input", "output", "probabilities", "choose_post_processing",
     "return_predictions", "verbose", "weights_only",
     "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.plugins",
     "trainer.logger", "trainer.callbacks", "trainer.profiler", "trainer.log_every_n_steps",
@@ -121,6 +122,21 @@ class ExperimentCLI(LightningCLI):
             type=str | None,
             default=None,
             help="predict: folder for the predictions; default: the run's folder.",
+        )
+        parser.add_argument(
+            "--input",
+            type=str | None,
+            default=None,
+            help="predict: folder of new studies (NIfTI, DICOM, pictures, ...) in place of the YAML's data.",
+        )
+        parser.add_argument(
+            "--probabilities", type=bool, default=False, help="predict: write each class's probabilities too."
+        )
+        parser.add_argument(
+            "--choose_post_processing",
+            type=bool,
+            default=False,
+            help="validate: choose post-processing on the validation cases and put it into the checkpoint.",
         )
 
     @override

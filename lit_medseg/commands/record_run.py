@@ -9,10 +9,13 @@ import yaml
 from lightning.pytorch import Callback
 from rich.console import Console
 
+from lit_medseg.catalogue.study_layout import study_layout
 from lit_medseg.commands.experiment_cli import ExperimentCLI
+from lit_medseg.commands.report_predictions import report_predictions
 from lit_medseg.commands.session import Session
 from lit_medseg.data.datamodule import CaseDataModule
-from lit_medseg.inference.prediction_writer import PredictionWriter
+from lit_medseg.inference.prediction_files import PredictionFiles
+from lit_medseg.inference.prediction_writer import Predicted, PredictionWriter
 from lit_medseg.tasks.task import Task
 from lit_medseg.tracking.atomic_write import write_atomically
 from lit_medseg.tracking.case_tables import CaseTables
@@ -31,6 +34,8 @@ from lit_medseg.tracking.throughput import Throughput
 from lit_medseg.tracking.without_paths import without_paths
 from lit_medseg.tracking.wrong_cases import WrongCases
 
+_OF_ONE_CALL = ("run", "ckpt_path", "input", "output", "probabilities", "choose_post_processing")
+
 
 def recording_callbacks(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> list[Callback]:
     """Give the callbacks that record a run; in a `fast_dev_run`, which has no run, only what writes predictions."""
@@ -46,8 +51,7 @@ def recording_callbacks(cli: ExperimentCLI, session: Session, data: CaseDataModu
     if cli.verb == "fit":
         recording.append(CheckpointCard(_card(cli, session, data)))
     if cli.verb == "predict":
-        values = [0, *data.state.truth.masks.values()] if data.state.truth.masks is not None else None
-        recording.append(PredictionWriter(_predictions(cli, session), data.target, values))
+        recording.append(_prediction_writer(cli, session, data))
     return recording
 
 
@@ -79,7 +83,7 @@ def record_start(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> 
     logger.log_tags({"mlflow.note.content": run_note(_command(), summary, {})})
 
 
-def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModule) -> None:
+def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModule, predicted: Predicted | None) -> None:
     """Sum the command up: in the run's page, and on the terminal; nothing on other ranks."""
     logger = session.logger
     if logger is None or logger.queue is None or session.store is None:
@@ -93,10 +97,22 @@ def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModul
         recorded = {**logger.latest(("val/", "test/")), **scores}
         logger.log_tags({"mlflow.note.content": run_note(command, data.summary, recorded)})
     print_page(Console(), _shown(logger.folder.path), scores, session.store.uri)
-    if cli.verb == "predict":
-        _report_predictions(logger, _predictions(cli, session))
+    if predicted is not None:
+        folder = _predictions(cli, session)
+        _log_predictions(logger, folder)
+        report_predictions(Console(), predicted, _shown(folder))
     if cli.verb == "fit" and data.split.test:
         _report_checkpoint(logger.folder.path / "checkpoints")
+
+
+def _prediction_writer(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> PredictionWriter:
+    masks = data.state.truth.masks or {}
+    # what stays in the run goes to MLflow too, where no patient's name belongs
+    keep_patient = cli.settings.output is not None
+    folder, values = _predictions(cli, session), (0, *masks.values())
+    files = PredictionFiles(folder, data.source.folder, data.target, values, keep_patient)
+    cases = {case_id: entry.case for case_id, entry in data.manifest.by_id.items()}
+    return PredictionWriter(files, cases, data.skipped, data.segments)
 
 
 def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[str, Any]:
@@ -107,6 +123,7 @@ def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[st
         "task": cli.settings.model.class_path,
         "data": data.plain(),
         "class_weights": data.class_weights,
+        "studies": study_layout(data.manifest),
         "config": _resolved(cli),
         "run": run,
     }
@@ -115,7 +132,7 @@ def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[st
 def _resolved(cli: ExperimentCLI) -> dict[str, Any]:
     """Give the YAML that repeats the run: whole, under its name, and free of what belongs to one call."""
     resolved = {**cli.resolved(), "experiment": cli.experiment}
-    return {key: value for key, value in resolved.items() if key not in ("run", "ckpt_path", "output")}
+    return {key: value for key, value in resolved.items() if key not in _OF_ONE_CALL}
 
 
 def _predictions(cli: ExperimentCLI, session: Session) -> Path:
@@ -124,12 +141,12 @@ def _predictions(cli: ExperimentCLI, session: Session) -> Path:
     return Path("predictions") if session.logger is None else session.logger.folder.path / "predictions"
 
 
-def _report_predictions(logger: RunLogger, folder: Path) -> None:
-    """Add the predictions to the run, where they lie in its folder, and say where they are."""
+def _log_predictions(logger: RunLogger, folder: Path) -> None:
+    """Add the predictions to the run, where they lie in its folder; DICOM names patients, and stays here."""
     files = sorted(folder.rglob("*.*")) if folder.is_relative_to(logger.folder.path) else []
     for file in files:
-        logger.log_artifact(file, file.parent.relative_to(logger.folder.path).as_posix())
-    print(f"predictions {_shown(folder)}")
+        if file.suffix != ".dcm" and "probabilities" not in file.relative_to(folder).parts:
+            logger.log_artifact(file, file.parent.relative_to(logger.folder.path).as_posix())
 
 
 def _report_checkpoint(folder: Path) -> None:

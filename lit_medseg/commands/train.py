@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 from lightning.pytorch import Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from rich.console import Console
 
 from lit_medseg.cluster.exact_ddp import ExactDDP
 from lit_medseg.cluster.interruption import Interruption
@@ -23,11 +25,15 @@ from lit_medseg.commands.check_settings import check_settings
 from lit_medseg.commands.count_ranks import count_ranks
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.find_checkpoint import Checkpoint, config_of_checkpoint, find_checkpoint
+from lit_medseg.commands.keep_post_processing import post_process_chooser
 from lit_medseg.commands.record_run import record_start, recording_callbacks, report
+from lit_medseg.commands.report_predictions import NOTHING_DONE, predicted_status, report_skipped
 from lit_medseg.commands.session import Session, open_session
+from lit_medseg.commands.take_studies import take_studies
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.data.rank_batches import check_divides
 from lit_medseg.errors import CheckpointError
+from lit_medseg.inference.prediction_writer import Predicted, PredictionWriter
 from lit_medseg.tasks.task import Task
 
 _INTERRUPTED = "interrupted (Ctrl-C or SIGTERM)"
@@ -46,7 +52,7 @@ def main(argv: list[str]) -> int:
         argv: The verb and its arguments.
 
     Returns:
-        0, or 130 where the run was interrupted.
+        0, or 130 where the run was interrupted; of `predict` 1 where some cases were skipped, 2 where all were.
 
     Raises:
         MedSegError: The user's input cannot be used; nothing was trained.
@@ -63,6 +69,7 @@ def _verb(argv: list[str], interruption: Interruption) -> int:
     check_settings(cli)
     dry = bool(cli.settings.trainer.fast_dev_run)
     checkpoint = None if cli.verb == "fit" or dry else find_checkpoint(cli)
+    take_studies(cli, checkpoint)
     data: CaseDataModule = cli.build("data")
     ranks = count_ranks(cli)
     if cli.verb == "fit":
@@ -70,20 +77,32 @@ def _verb(argv: list[str], interruption: Interruption) -> int:
     if checkpoint is not None:
         data.adopt(checkpoint.card["data"])
     data.prepare(predicting=cli.verb == "predict")
+    report_skipped(Console(stderr=True, quiet=bool(rank_zero_only.rank)), data.skipped)  # type: ignore[attr-defined]
     check_cases(cli.verb, data)
     task = build_task(cli, data, checkpoint)
     session = open_session(cli, checkpoint)
     trainer: Trainer | None = None
     try:
-        trainer = build_trainer(cli, session, task, bool(data.split.val), recording_callbacks(cli, session, data))
+        callbacks = recording_callbacks(cli, session, data)
+        if checkpoint is not None and cli.settings.choose_post_processing:
+            callbacks.append(post_process_chooser(checkpoint, data.target, session.logger))
+        trainer = build_trainer(cli, session, task, bool(data.split.val), callbacks)
         _order_ranks(trainer, session, _for_ranks(argv, checkpoint), interruption)
         record_start(cli, session, data)
         _run(cli, trainer, task, data, checkpoint)
-        report(cli, session, task, data)
+        predicted = _predicted(trainer)
+        report(cli, session, task, data, predicted)
     except BaseException as error:
         return _ended_early(error, session, trainer, interruption)
-    session.end("FINISHED")
-    return 0
+    status = 0 if predicted is None or not trainer.is_global_zero else predicted_status(predicted)
+    session.end("FAILED" if status == NOTHING_DONE else "FINISHED")
+    return status
+
+
+def _predicted(trainer: Trainer) -> Predicted | None:
+    """Ask the writer of predictions, if there is one, what it has written."""
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    return next((callback.found for callback in callbacks if isinstance(callback, PredictionWriter)), None)
 
 
 def _run(cli: ExperimentCLI, trainer: Trainer, task: Task, data: CaseDataModule, checkpoint: Checkpoint | None) -> None:

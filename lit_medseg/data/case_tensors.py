@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 def mask_tensor(mask: NDArray[Any], overlapping: bool) -> Tensor:
-    """Give int64 codes `(*S)`, or planes `(K, *S)` of overlapping classes; the array is copied.
+    """Give uint8 codes `(*S)`, or planes `(K, *S)` of overlapping classes; the array is copied.
 
     Args:
         mask: uint8 `(1, *S)` or `(K, *S)`.
         overlapping: Whether the first axis counts classes.
     """
-    return torch.from_numpy(np.array(mask if overlapping else mask[0], dtype=np.int64, order="C"))
+    return torch.from_numpy(np.array(mask if overlapping else mask[0], dtype=np.uint8, order="C"))
 
 
 def label_tensor(label: int | tuple[int, ...]) -> Tensor:

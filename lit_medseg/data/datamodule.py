@@ -1,6 +1,7 @@
 """The base LightningDataModule: from a source in the YAML to batches."""
 
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -8,6 +9,7 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from lit_medseg.augment.batch_augmentation import BatchAugmentation
@@ -20,18 +22,22 @@ from lit_medseg.catalogue.splitter import Splitter
 from lit_medseg.catalogue.summary import DataSummary, summarise
 from lit_medseg.data.augmentation import Augmentation
 from lit_medseg.data.class_weights import class_counts, class_weights, total_count
-from lit_medseg.data.collate import collate
+from lit_medseg.data.device_augmentation import augmented_on_device
 from lit_medseg.data.fitted_state import FittedState
+from lit_medseg.data.large_patch import say_large_patch
 from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.preparation import Preparation
-from lit_medseg.data.prepared import Plan, Prepared, prepare_all, prepare_cases
+from lit_medseg.data.prepared import Plan, Prepared, prepare_cases
 from lit_medseg.data.rank_batches import SampleKey
+from lit_medseg.data.studies import Studies, find_studies, study_loader
 from lit_medseg.data.training import Training
+from lit_medseg.data.training_dataset import TrainingDataset
 from lit_medseg.data.trust import Trust
 from lit_medseg.data.truth import Truth
 from lit_medseg.errors import ConfigError
 from lit_medseg.imaging.volume import Volume
+from lit_medseg.inference.skipped_case import SkippedCase
 from lit_medseg.preprocess.load_sample import load_sample
 from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.preprocess.step import Step
@@ -76,7 +82,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         self._predicting = False
         self._adopted: FittedState | None = None
         self._prepared: Prepared | None = None
-        self._predicted: Prepared | None = None
+        self._predicted: Studies | None = None
 
     @abstractmethod
     def default_preprocess(self) -> list[Step]:
@@ -108,7 +114,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         elif self._predicted is None:
             if self._adopted is None:
                 self._prepare_sets()
-            self._predicted = prepare_all(self._plan(), self.state)
+            self._predicted = find_studies(self.source, Path(self.preparation.cache_dir), self.state)
 
     def adopt(self, plain: dict[str, Any]) -> None:
         """Take over classes and fitted pipelines of a checkpoint, before test or predict.
@@ -138,7 +144,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         """Classes and fitted pipelines: the checkpoint's where one was adopted."""
         if self._adopted is not None:
             return self._adopted
-        return (self._ready() if self._prepared is None else self._prepared).state
+        return self._ready().state
 
     @property
     def target(self) -> Target:
@@ -163,24 +169,28 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     @property
     def first_sample(self) -> dict[str, Any]:
         """A training sample, cut, augmented and normalised: `image (C, *S)`, and `mask` or `label`."""
-        batch = collate([self.train_dataloader().dataset[SampleKey(0, 0, 0)]])
-        made = cast("dict[str, Any]", self.on_after_batch_transfer(batch, 0))
-        return {key: value[0] for key, value in made.items()}
+        dataset = cast("TrainingDataset", self.train_dataloader().dataset)
+        return replace(dataset, on_device=False)[SampleKey(0, 0, 0)]
 
     @property
     def manifest(self) -> Manifest:
         """The checked cases."""
-        return self._ready().manifest
+        return self._cases().manifest
 
     @property
     def split(self) -> Split:
         """Which cases train, validate and test."""
-        return self._ready().split
+        return self._cases().split
+
+    @property
+    def skipped(self) -> tuple[SkippedCase, ...]:
+        """The cases that `predict_cases: all` could not read."""
+        return () if self._predicted is None else self._predicted.skipped
 
     @property
     def summary(self) -> DataSummary:
         """The data in numbers."""
-        ready = self._ready()
+        ready = self._cases()
         return summarise(ready.manifest, ready.split, ready.state.truth.classes())
 
     @property
@@ -195,7 +205,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
 
     def native_image(self, case_id: str) -> Volume:
         """Read the image of a case as its files hold it: the channels on the native grid, stacked."""
-        ready = self._ready()
+        ready = self._cases()
         entry = ready.manifest.by_id[case_id]
         images = load_sample(ready.folder, entry.case, None).images
         native = next((image for image in images if image.grid == entry.grid), images[0])
@@ -227,6 +237,8 @@ class CaseDataModule(pl.LightningDataModule, ABC):
 
     def predict_dataloader(self) -> DataLoader[Batch]:
         """Give this rank's batches to predict on."""
+        if self._predicts_all() and self._predicted is not None:
+            return study_loader(self._predicted, self.loading, self._ranks())
         return self.test_dataloader()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -234,17 +246,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         for key in ("image", "mask", "label"):
             if key in batch:
                 batch[key] = batch[key].to(device, non_blocking=True)
-        if "crops" in batch:
-            batch["crops"] = batch["crops"].to(device)
-        return batch
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augment on the device what the workers have only read (`training.augment_on: device`)."""
-        if "crops" in batch:
-            batch["image"], mask = batch.pop("crops").patches()
-            if mask is not None:
-                batch["mask"] = (mask if isinstance(self.target, MultiLabel) else mask[:, 0]).long()
-        return batch
+        return augmented_on_device(batch, device, isinstance(self.target, MultiLabel))
 
     @property
     def _augmentation(self) -> Augmentation | BatchAugmentation:
@@ -260,6 +262,15 @@ class CaseDataModule(pl.LightningDataModule, ABC):
             if self._adopted is None and isinstance(augmentation, Augmentation) and augmentation.specs:
                 _ = augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
             self._prepared = prepare_cases(self._plan())
+            if self._adopted is None:
+                self._say_large_patch(self._prepared)
+
+    @rank_zero_only
+    def _say_large_patch(self, ready: Prepared) -> None:
+        """Say once that patches reach beyond volumes."""
+        pictures = isinstance(self._augmentation, Augmentation) and len(self.training.patch_size or ()) == 2
+        filled = "their mirror image" if pictures else "0 after normalisation, and background"
+        say_large_patch(ready.cache, ready.rows(ready.train_entries), self.training.patch_size, filled)
 
     def _predicts_all(self) -> bool:
         """Whether the verb is `predict`, and works on the whole source."""
@@ -267,15 +278,18 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         return (predicts or self._predicting) and self.predict_cases == "all"
 
     def _ready(self) -> Prepared:
-        """Give the processed cases of the verb.
+        """Give the processed cases of the split.
 
         Raises:
             ConfigError: `prepare` has not run.
         """
-        ready = self._predicted if self._predicts_all() else self._prepared
-        if ready is None:
+        if self._prepared is None:
             raise ConfigError("data: not prepared, expected a call of prepare(), got none. Call it before.")
-        return ready
+        return self._prepared
+
+    def _cases(self) -> Prepared | Studies:
+        """Give what is known of the cases of the verb."""
+        return self._predicted if self._predicts_all() and self._predicted is not None else self._ready()
 
     def _ranks(self) -> Ranks:
         """Ask the trainer where this process stands; alone without one."""

@@ -29,5 +29,5 @@ def augmented_on_device(batch: Batch, device: torch.device, overlapping: bool) -
     changed: dict[str, Any] = {key: value for key, value in parts.items() if key != "crops"}
     changed["image"] = image
     if mask is not None:
-        changed["mask"] = (mask if overlapping else mask[:, 0]).long()
+        changed["mask"] = mask if overlapping else mask[:, 0]
     return cast("Batch", changed)

@@ -15,6 +15,7 @@ from lit_medseg.augment.batch_augmentation import BatchAugmentation
 from lit_medseg.batch import Batch
 from lit_medseg.cluster.die_with_parent import die_with_parent
 from lit_medseg.data.augmentation import Augmentation
+from lit_medseg.data.check_training import check_training
 from lit_medseg.data.collate import collate
 from lit_medseg.data.evaluation_batches import dealt, evaluation_batches
 from lit_medseg.data.evaluation_dataset import EvaluationDataset
@@ -25,13 +26,12 @@ from lit_medseg.data.prepared import Prepared
 from lit_medseg.data.rank_batches import RankBatches
 from lit_medseg.data.training import Training
 from lit_medseg.data.training_dataset import TrainingDataset
-from lit_medseg.errors import ConfigError
 from lit_medseg.target import MultiLabel
 
 # Workers are forked where it is safe by default (Linux): they start in milliseconds and share what is imported and
 # mapped, while `spawn` and `forkserver` import torch and Lightning again, ten seconds and 300 MB each. A forked child
 # must not touch CUDA or cv2's thread pool: ours work on NumPy arrays and CPU tensors, with cv2 held to one thread.
-_CONTEXT = "fork" if sys.platform == "linux" else None
+CONTEXT = "fork" if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,10 @@ def training_loader(
         augmentation=augmentation,
         normalize=prepared.state.normalize,
         seed=training.seed,
+        spacings=[prepared.cache.trace(row).processed_mm for row in prepared.rows(entries)],
         on_device=training.augment_on == "device" and isinstance(augmentation, BatchAugmentation),
     )
-    _check(dataset, training)
+    check_training(dataset, training)
     balance: Sequence[Hashable] | None = labels if training.balanced else None
     sampler = RankBatches(
         len(entries), loading.batch_size, training.seed, ranks.rank, ranks.world_size, training.repeats, balance
@@ -124,36 +125,8 @@ def _loader(dataset: Dataset[Any], batches: Any, loading: Loading, ranks: Ranks)
         collate_fn=collate,
         num_workers=workers,
         worker_init_fn=start_worker,
-        multiprocessing_context=_CONTEXT,
+        multiprocessing_context=CONTEXT,
         persistent_workers=True,
         prefetch_factor=loading.prefetch,
         pin_memory=torch.cuda.is_available(),
     )
-
-
-def _check(dataset: TrainingDataset, training: Training) -> None:
-    """Refuse settings that do not fit the data or the task.
-
-    Raises:
-        ConfigError: Images of several sizes without a patch, a patch of other dimensions, a setting of the other task.
-    """
-    grids = sorted({dataset.cache.grid(row) for row in dataset.rows})
-    if training.patch_size is None and len(grids) > 1:
-        got, todo = (
-            f"{len(grids)}: {grids[:3]} ...",
-            "Set it, or add preprocess.resize.Resize to data.preparation.steps",
-        )
-        raise ConfigError(
-            f"data.training.patch_size: training images differ in size, expected one size, got {got}. {todo}."
-        )
-    if training.patch_size is not None and len(training.patch_size) != len(grids[0]):
-        expected = f"{len(grids[0])} numbers"
-        raise ConfigError(
-            f"data.training.patch_size: unusable, expected {expected}, got {training.patch_size}. Correct it."
-        )
-    if training.balanced and dataset.labels is None:
-        todo = "Use class weights or data.training.foreground"
-        raise ConfigError(f"data.training.balanced: for classification, expected labels, got masks. {todo}.")
-    if training.foreground > 0 and (dataset.labels is not None or training.patch_size is None):
-        todo = "Give masks and a patch_size, or leave it at 0"
-        raise ConfigError(f"data.training.foreground: needs masks and a patch, expected both, got not both. {todo}.")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from lit_medseg.catalogue.build_manifest import build_manifest
 from lit_medseg.catalogue.classes import Classes
 from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.manifest import Manifest
@@ -59,7 +58,7 @@ class Prepared:
     Attributes:
         folder: Where the cases' references start from.
         manifest: The cases.
-        split: Their sets; all in `test` where `predict` works on a source without a split.
+        split: Their sets.
         state: Classes and fitted pipelines.
         cache: The processed cases of all sets.
     """
@@ -104,21 +103,6 @@ def prepare_cases(plan: Plan) -> Prepared:
     normalize = _fit_normalize(plan, cache, train) if plan.adopted is None else plan.adopted.normalize
     state = FittedState(pipeline, normalize, plan.truth, classes.target(), channels)
     _check_channels(plan.adopted, channels)
-    return Prepared(folder, manifest, split, state, cache)
-
-
-def prepare_all(plan: Plan, state: FittedState) -> Prepared:
-    """Process every case of a source, without reading any truth, as the state says.
-
-    Raises:
-        MedSegError: Cases cannot be used.
-    """
-    plan.source.prepare()
-    manifest = build_manifest(plan.source, None, plan.cache_dir, "unknown")
-    folder = plan.source.folder
-    cache = _cache(plan.cache_dir, folder, manifest.entries, None, state.pipeline)
-    _check_channels(state, _one_number_of_channels(cache))
-    split = Split((), (), tuple(entry.case.case_id for entry in manifest.entries), rule="all cases")
     return Prepared(folder, manifest, split, state, cache)
 
 

@@ -105,7 +105,7 @@ class TrainingDataset(Dataset[dict[str, Any]]):
             image, mask = self._crop(key, rng).patch()
         if mask is None:
             return {"image": image}
-        return {"image": image, "mask": (mask if self.overlapping else mask[0]).long()}
+        return {"image": image, "mask": mask if self.overlapping else mask[0]}
 
     def _crop(self, key: SampleKey, rng: np.random.Generator) -> Crop:
         """Draw a patch and everything that happens to it, and read what it is made of."""

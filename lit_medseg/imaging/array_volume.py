@@ -8,15 +8,17 @@ from lit_medseg.errors import DataError, expected_got
 COLOURS = 4  # gray, two, RGB or RGBA; a volume's last axis is longer
 
 
-def array_planes(array: NDArray[np.generic], where: str) -> NDArray[np.generic]:
+def array_planes(array: NDArray[np.generic], where: str, volume: bool = False) -> NDArray[np.generic]:
     """Give an array of two or three dimensions its channel axis.
 
     Args:
         array: `(H, W)`; `(H, W, C)` with at most four channels; `(D, H, W)` with a longer last axis.
         where: What errors call the array.
+        volume: It is known that three dimensions are `(D, H, W)`, however narrow.
 
     Returns:
-        `(1, H, W)`, `(C, H, W)` or `(1, D, H, W)` in native byte order; bool becomes uint8.
+        `(1, H, W)`, `(C, H, W)` or `(1, D, H, W)` in native byte order, freshly allocated; bool becomes
+        uint8.
 
     Raises:
         DataError: Other numbers of dimensions, or an axis of length 0.
@@ -27,8 +29,8 @@ def array_planes(array: NDArray[np.generic], where: str) -> NDArray[np.generic]:
         expected = "(H, W), (H, W, C) with C <= 4, or (D, H, W)"
         raise DataError(expected_got(where, "the array is no picture and no volume", expected, shape, todo))
     kind = np.dtype(np.uint8) if array.dtype.kind == "b" else array.dtype.newbyteorder("=")
-    plain = np.ascontiguousarray(array, dtype=kind)
-    if len(shape) == 3 and shape[-1] <= COLOURS:
+    plain = np.array(array, dtype=kind, order="C")  # a copy: archives stay in memory, and .npy files are mapped
+    if len(shape) == 3 and shape[-1] <= COLOURS and not volume:
         return np.ascontiguousarray(np.moveaxis(plain, -1, 0))
     return plain[None]
 

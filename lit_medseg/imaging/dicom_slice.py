@@ -47,6 +47,7 @@ class DicomHeader:
         patient_id: PatientID; empty where it is missing.
         refers_to: Identifiers of the series that a SEG or RTSTRUCT was drawn on.
         slices: Its images; empty for objects that are none.
+        damaged: It is an image by its first bytes or its name, but its header cannot be read.
     """
 
     file: str
@@ -59,3 +60,4 @@ class DicomHeader:
     patient_id: str = field(repr=False)
     refers_to: tuple[str, ...] = field(repr=False)
     slices: tuple[DicomSlice, ...] = field(repr=False)
+    damaged: bool = False

@@ -1,10 +1,9 @@
 """Sort the images of DICOM headers into stacks that can be volumes."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from lit_medseg.imaging.dicom_series import DicomSeries
 from lit_medseg.imaging.dicom_slice import DicomHeader, DicomSlice
@@ -28,12 +27,13 @@ def dicom_stacks(headers: Sequence[DicomHeader], folder: Path) -> list[DicomSeri
     Returns:
         The stacks, sorted by key.
     """
-    unique = {header.sop_uid or header.file: header for header in reversed(headers)}
+    unique = {header.sop_uid or header.file: header for header in reversed(headers) if header.slices}
     found: list[tuple[DicomHeader, str, list[DicomSlice]]] = []
     groups: dict[tuple[object, ...], list[DicomHeader]] = {}
-    for header in sorted((one for one in unique.values() if one.slices), key=lambda one: one.file):
+    for header in sorted(unique.values(), key=lambda one: one.file):
         alone = header.file if header.slices[0].position is None else ""
-        groups.setdefault((header.series_uid, header.modality, alone), []).append(header)
+        series = header.series_uid or str(Path(header.file).parent)  # files made anonymous may have lost it
+        groups.setdefault((series, header.modality, alone), []).append(header)
     for members in groups.values():
         slices = [one for header in members for one in header.slices]
         for stack in _one_geometry(slices):
@@ -70,10 +70,11 @@ def _alike(a: DicomSlice, b: DicomSlice) -> bool:
         return False
     if (a.orientation is None) != (b.orientation is None):
         return False
-    directions = np.abs(np.subtract(a.orientation or (0.0,), b.orientation or (0.0,))).max() <= SAME_DIRECTION
-    return bool(
-        directions and np.allclose(a.pixel_spacing_mm or (1.0, 1.0), b.pixel_spacing_mm or (1.0, 1.0), rtol=1e-4)
-    )
+    pairs = zip(a.orientation or (), b.orientation or (), strict=True)
+    if any(abs(one - other) > SAME_DIRECTION for one, other in pairs):
+        return False
+    sizes = zip(a.pixel_spacing_mm or (1.0, 1.0), b.pixel_spacing_mm or (1.0, 1.0), strict=True)
+    return all(math.isclose(one, other, rel_tol=1e-4) for one, other in sizes)
 
 
 def _place(one: DicomSlice) -> tuple[int, ...]:

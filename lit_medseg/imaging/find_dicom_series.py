@@ -1,7 +1,6 @@
 """Find the DICOM series of a folder tree in one pass over its headers."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from lit_medseg.imaging.dicom_series import DicomMask, DicomSeries
 from lit_medseg.imaging.dicom_slice import DicomHeader
 from lit_medseg.imaging.dicom_stacks import dicom_stacks
 from lit_medseg.imaging.place_name import place_name
+from lit_medseg.imaging.quiet_dicom import quiet_dicom
 from lit_medseg.imaging.read_dicom_header import MASKS, read_dicom_header
 
-KEPT_TREES = 64
+KEPT_HEADERS = 50_000  # of all trees together: some 100 MB; the newest tree stays, however large
 THREADS = 4  # they wait for the disk; parsing itself is one thread's work at a time
 OTHER_ENDINGS = (
     ".nii",
@@ -88,14 +88,14 @@ def one_dicom_series(path: Path, key: str = "") -> DicomSeries:
         DataError: None, or several and no key, or a key that is none of them.
     """
     where = place_name(path, key)
-    if path.is_file():
-        header = read_headers([path.name], path.parent)
-        found = dicom_stacks(header, path.parent)
-    else:
-        found = find_dicom_series(path)
+    alone = path.is_file()
+    headers = read_headers([path.name], path.parent) if alone else list(_headers(path))
+    found = dicom_stacks(headers, path.parent if alone else path)
     images = [series for series in found if not series.localizer] or found
     chosen = [series for series in found if key == series.key] or [series for series in found if key in series.files]
     chosen = images if not key else chosen
+    if len(chosen) == 1 or not found:
+        _refuse_damage(headers, chosen, where)
     if len(chosen) == 1:
         return chosen[0]
     listed = "; ".join(f"{series.summary}: {place_name(Path(series.key))}" for series in images[:10])
@@ -107,10 +107,20 @@ def one_dicom_series(path: Path, key: str = "") -> DicomSeries:
     raise DataError(expected_got(where, "several DICOM series", "one", f"{len(chosen)} ({listed})", todo))
 
 
+def _refuse_damage(headers: list[DicomHeader], chosen: list[DicomSeries], where: str) -> None:
+    """Refuse a series beside whose files lies a damaged one: it may be a slice of it."""
+    folders = {Path(name).parent for series in chosen for name in series.files}
+    for header in headers:
+        if header.damaged and (not chosen or Path(header.file).parent in folders):
+            todo = "Copy the file again from its origin, or take it out of the folder"
+            what = "the header of a DICOM file is truncated or corrupt"
+            got = place_name(Path(header.file))
+            raise DataError(expected_got(where, what, "whole files beside each other", got, todo))
+
+
 def read_headers(names: list[str], folder: Path) -> list[DicomHeader]:
     """Read the headers of files, in threads; files that are no DICOM objects are left out."""
-    with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
-        warnings.simplefilter("ignore")  # pydicom warns of values that break the standard's letter, which are common
+    with quiet_dicom(), ThreadPoolExecutor(THREADS) as pool:
         read = partial(_read_one, folder)
         return [header for header in pool.map(read, names, chunksize=16) if header is not None]
 
@@ -132,10 +142,16 @@ def _headers(folder: Path) -> tuple[DicomHeader, ...]:
             folders = {str(Path(name).parent) for name in names} | set(_folders(root))
             changed = {name: _changed_ns(root / name) for name in folders}
             tree = _Tree(changed, tuple(read_headers(names, root)))
-            while len(_TREES) >= KEPT_TREES:
-                del _TREES[next(iter(_TREES))]
-            _TREES[root] = tree
+            _keep(root, tree)
         return tree.headers
+
+
+def _keep(root: Path, tree: _Tree) -> None:
+    """Remember a tree, and forget the oldest ones beyond what memory allows."""
+    _TREES.pop(root, None)
+    while _TREES and sum(len(one.headers) for one in _TREES.values()) + len(tree.headers) > KEPT_HEADERS:
+        del _TREES[next(iter(_TREES))]
+    _TREES[root] = tree
 
 
 def _changed_ns(folder: Path) -> int:
@@ -146,8 +162,16 @@ def _changed_ns(folder: Path) -> int:
 
 
 def _walk(root: Path) -> Iterator[tuple[Path, list[str]]]:
-    for top, folders, names in os.walk(root):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+    """Walk a tree, through links, each folder once, past hidden ones."""
+    seen: set[tuple[int, int]] = set()
+    for top, folders, names in os.walk(root, followlinks=True):
+        status = Path(top).stat()
+        place = (status.st_dev, status.st_ino)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
         yield Path(top), names
 
 

@@ -15,7 +15,7 @@ def one_channel(array: NDArray[np.generic], index: int | None, where: str) -> ND
         where: What errors call the file.
 
     Returns:
-        A view of three dimensions; a missing third axis gets the length 1.
+        Three dimensions, a view where there is one channel; a missing third axis gets the length 1.
 
     Raises:
         DataError: Several channels and no `index`, an `index` out of range, or more than one axis of channels.
@@ -33,4 +33,5 @@ def one_channel(array: NDArray[np.generic], index: int | None, where: str) -> ND
     if not 0 <= (index or 0) < channels:
         todo = "Correct the index"
         raise DataError(expected_got(where, "no such channel", f"an index below {channels}", index, todo))
-    return array.reshape((*spatial, channels), order="A")[..., index or 0]
+    chosen = array.reshape((*spatial, channels), order="A")[..., index or 0]
+    return chosen if channels == 1 else chosen.copy(order="K")  # not to keep all channels in memory

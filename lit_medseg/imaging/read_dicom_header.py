@@ -20,6 +20,8 @@ TAGS = [
     "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence", *TRAITS,
 ]  # fmt: skip
 MASKS = ("SEG", "RTSTRUCT")
+NO_IMAGES = (*MASKS, "RTDOSE")
+DICOM_ENDINGS = (".dcm", ".ima")
 NOT_DICOM = (OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, NotImplementedError, struct.error)
 
 
@@ -31,22 +33,40 @@ def read_dicom_header(path: Path, name: str) -> DicomHeader | None:
         name: What to call it: its path relative to the scanned folder.
 
     Returns:
-        The header; None for a file that is no DICOM object of a series (a text, a DICOMDIR).
+        The header; one that is marked as damaged for an image that cannot be read; None for a
+        file that is no DICOM image or mask (a text, a DICOMDIR, a report).
     """
     from pydicom import dcmread  # noqa: PLC0415 start-up stays quick without pydicom
     from pydicom.errors import InvalidDicomError  # noqa: PLC0415
 
     try:
-        if not _looks_like_dicom(path):
-            return None
+        if not _start(path):
+            return _damaged(name) if name.lower().endswith(DICOM_ENDINGS) else None
         dataset = dcmread(path, stop_before_pixels=True, force=True, specific_tags=list(TAGS))
-        return _header(dataset, name) if _text(dataset, "SeriesInstanceUID") else None
+        header = _header(dataset, name)
     except (*NOT_DICOM, InvalidDicomError):
-        return None
+        return _damaged(name)
+    if header.slices or header.modality in MASKS:
+        return header
+    return _damaged(name) if _says_image(dataset, header) else None
 
 
-def _looks_like_dicom(path: Path) -> bool:
-    """A preamble, or (old files without one) a first tag of group 2 or 8."""
+def _damaged(name: str) -> DicomHeader:
+    return DicomHeader(name, "", "", "", "", "", "", "", (), (), damaged=True)
+
+
+def _says_image(dataset: Any, header: DicomHeader) -> bool:
+    """Whether a header without an image's size is that of an image, or ends before it says what it is."""
+    from pydicom.uid import UID  # noqa: PLC0415 start-up stays quick without pydicom
+
+    if header.modality in NO_IMAGES:
+        return False
+    kind = str(getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", "")) or header.sop_class
+    return UID(kind).name.endswith("Image Storage") if kind else not header.modality
+
+
+def _start(path: Path) -> bool:
+    """Whether a file starts with a preamble, or (old files without one) with a tag of group 2 or 8."""
     with path.open("rb") as file:
         start = file.read(132)
     return start[128:] == b"DICM" or (len(start) == 132 and start[:2] in (b"\x08\0", b"\x02\0") and start[3] == 0)
@@ -54,7 +74,7 @@ def _looks_like_dicom(path: Path) -> bool:
 
 def _header(dataset: Any, name: str) -> DicomHeader:
     modality = _text(dataset, "Modality")
-    pixels = modality not in MASKS and dataset.get("Rows") is not None and dataset.get("Columns") is not None
+    pixels = modality not in NO_IMAGES and dataset.get("Rows") is not None and dataset.get("Columns") is not None
     return DicomHeader(
         file=name,
         modality=modality,
@@ -71,8 +91,13 @@ def _header(dataset: Any, name: str) -> DicomHeader:
 
 def _slices(dataset: Any, name: str) -> tuple[DicomSlice, ...]:
     shared = next(iter(dataset.get("SharedFunctionalGroupsSequence") or []), None)
-    frames = dataset.get("PerFrameFunctionalGroupsSequence") or [None] * int(dataset.get("NumberOfFrames") or 1)
-    return tuple(_slice(dataset, [frame, shared, dataset], name, place) for place, frame in enumerate(frames))
+    groups = dataset.get("PerFrameFunctionalGroupsSequence")
+    if groups:
+        return tuple(_slice(dataset, [group, shared, dataset], name, place) for place, group in enumerate(groups))
+    count = int(dataset.get("NumberOfFrames") or 1)
+    if count > 1 and dataset.get("ImagePositionPatient") is not None:
+        del dataset.ImagePositionPatient  # one position for all frames (a film of one slice) places none of them
+    return tuple(_slice(dataset, [dataset], name, place) for place in range(count))
 
 
 def _slice(dataset: Any, groups: list[Any], name: str, frame: int) -> DicomSlice:

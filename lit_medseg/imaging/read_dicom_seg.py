@@ -1,6 +1,5 @@
 """Read a DICOM-SEG object as a mask."""
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from lit_medseg.imaging.code_map import CodeMap, Region, chosen_regions
 from lit_medseg.imaging.dicom_pixels import read_dataset, stored_frames
 from lit_medseg.imaging.paste_plane import paste_plane, plane_place
 from lit_medseg.imaging.place_name import place_name
+from lit_medseg.imaging.quiet_dicom import quiet_dicom
 from lit_medseg.imaging.volume import Volume, placed_as
 from lit_medseg.imaging.world_axes import LPS_TO_RAS
 
@@ -48,8 +48,7 @@ def read_dicom_seg(path: Path, key: str = "", reference: Volume | None = None) -
         DataError: Damaged; tiled; overlapping segments and no key; no such segment; frames beside the grid or outside.
     """
     where = place_name(path, key)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of values that break the standard's letter, which are common
+    with quiet_dicom():
         dataset = read_dataset(path, where)
         frames = _frames(dataset, where)
         planes = stored_frames(dataset, path, where)

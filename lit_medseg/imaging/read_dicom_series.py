@@ -1,6 +1,5 @@
 """Read a DICOM series as a volume, or a DICOM picture."""
 
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ from lit_medseg.imaging.dicom_series import DicomSeries
 from lit_medseg.imaging.dicom_slice import DicomSlice
 from lit_medseg.imaging.find_dicom_series import one_dicom_series
 from lit_medseg.imaging.place_name import place_name
+from lit_medseg.imaging.quiet_dicom import quiet_dicom
 from lit_medseg.imaging.read_dicom_header import TIMES
 from lit_medseg.imaging.regular_stack import regular_stack
 from lit_medseg.imaging.slice_line import SliceLine, line_faults, slice_line
@@ -47,8 +47,10 @@ def read_dicom_series(path: Path, key: str = "") -> Volume:
     series = one_dicom_series(path, chosen)
     where = place_name(path, chosen)
     folder = series.folder
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of values that break the standard's letter, which are common
+    if any("MOSAIC" in dict(one.traits).get("ImageType", "").split("\\") for one in series.slices):
+        todo = "Convert the series to NIfTI with software that takes mosaics apart (dcm2niix)"
+        raise DataError(expected_got(where, "the slices are tiles of mosaics", "one slice an image", "mosaics", todo))
+    with quiet_dicom():
         frames = _all_frames(series, folder, where)
     if not series.placed:
         return _picture(series, frames)
@@ -62,11 +64,11 @@ def read_dicom_series(path: Path, key: str = "") -> Volume:
     if faults:
         todo = "Export the series again, whole and without tilt, or put `resample:` before its key to interpolate it"
         raise DataError(expected_got(where, "the slices make no regular volume", "even gaps", "; ".join(faults), todo))
-    return placed_as(array, _affine(line, pixel_mm, slices[0].thickness_mm), where)
+    return placed_as(array, series_affine(line, pixel_mm, slices[0].thickness_mm), where)
 
 
 def _all_frames(series: DicomSeries, folder: Path, where: str) -> list[Frame]:
-    """Decode all slices, in their order, in threads: decoders let other threads run."""
+    """Decode all slices, in their order, in threads, which hide the waiting for a disk far away."""
     by_file: dict[str, list[int]] = {}
     for one in series.slices:
         by_file.setdefault(one.file, []).append(one.frame)
@@ -127,8 +129,17 @@ def _no_spacing(where: str) -> tuple[float, ...]:
     raise DataError(expected_got(where, "the pixel spacing is missing", "PixelSpacing", "nothing", todo))
 
 
-def _affine(line: SliceLine, pixel_mm: Sequence[float], thickness_mm: float) -> NDArray[np.float64]:
-    """Index (d, h, w) to RAS+ mm; the step from slice to slice is the first to last one's, exactly as the tags say."""
+def series_affine(line: SliceLine, pixel_mm: Sequence[float], thickness_mm: float) -> NDArray[np.float64]:
+    """Give a regular series its affine: the step between slices is the mean one, exactly as the positions say.
+
+    Args:
+        line: Regular slices.
+        pixel_mm: Distance of rows and of columns.
+        thickness_mm: The step of a slice that is alone.
+
+    Returns:
+        4x4, index (d, h, w) to RAS+ mm.
+    """
     affine = np.eye(4)
     count = len(line.order)
     reach = line.normal * line.along_mm[-1] + line.column_direction * line.aside_mm[-1, 0]

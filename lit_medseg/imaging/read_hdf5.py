@@ -50,7 +50,8 @@ def read_hdf5(path: Path, key: str = "", index: int | None = None) -> Volume:
     if array.dtype.kind not in "biuf":
         todo = "Name a dataset of numbers"
         raise DataError(expected_got(where, "the dataset's dtype is unusable", "real numbers", array.dtype, todo))
-    return _placed(array_planes(array, where), places, where)
+    volume = "affine" in places or np.size(places.get("spacing", ())) == 3
+    return _placed(array_planes(array, where, volume), places, where)
 
 
 def hdf5_datasets(path: Path) -> dict[str, tuple[int, ...]]:
@@ -112,9 +113,9 @@ def _attributes(dataset: Any) -> dict[str, NDArray[np.float64]]:
     node = dataset
     while True:
         for name in ("affine", "spacing"):
-            if name in node.attrs and not found:
+            if name in node.attrs and name not in found:
                 found[name] = np.asarray(node.attrs[name], np.float64)
-        if node.name == "/":
+        if found or node.name == "/":
             return found
         node = node.parent
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.imaging.find_dicom_series import find_dicom_masks, find_dicom_series
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.read_array import PICTURE_ENDINGS, READABLE_ENDINGS, read_mask
 from lit_medseg.imaging.read_dicom_header import MASKS, read_dicom_header
@@ -26,7 +27,7 @@ def read_mask_volume(path: Path, key: str = "", index: int | None = None, refere
     RTSTRUCT come on the reference's.
 
     Args:
-        path: As for `read_volume`; DICOM-SEG or RTSTRUCT besides.
+        path: As for `read_volume`; DICOM-SEG or RTSTRUCT besides (the file, or a folder with nothing else).
         key: As for `read_volume`; the label of one segment or region (its code is 1), or empty for all of them
             (the code is the segment's or region's number).
         index: As for `read_volume`.
@@ -42,6 +43,7 @@ def read_mask_volume(path: Path, key: str = "", index: int | None = None, refere
     name = path.name.lower()
     if name.endswith(PICTURE_ENDINGS) and not (name.endswith(STACK_ENDINGS) and tiff_pages(path) > 1):
         return flat_volume(read_mask(path, key, index)[None])
+    path = _only_mask(path)
     kind = "" if name.endswith(PLAIN_ENDINGS) else mask_kind(path)
     if kind == "SEG":
         return read_dicom_seg(path, key, reference)
@@ -55,6 +57,14 @@ def read_mask_volume(path: Path, key: str = "", index: int | None = None, refere
             raise DataError(expected_got(where, "the mask's channels differ", "equal channels", "colours", todo))
         codes = codes[:1]
     return volume.with_array(codes)
+
+
+def _only_mask(path: Path) -> Path:
+    """The DICOM mask of a folder that holds one and no images (archives export so); any other path as it is."""
+    if not path.is_dir() or find_dicom_series(path):
+        return path
+    masks = find_dicom_masks(path)
+    return path / masks[0].file if len(masks) == 1 else path
 
 
 def mask_kind(path: Path) -> str:

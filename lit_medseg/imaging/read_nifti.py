@@ -62,14 +62,22 @@ def _open(content: bytes, where: str) -> "Nifti1Image":
     from nibabel.nifti1 import Nifti1Image  # noqa: PLC0415
     from nibabel.nifti2 import Nifti2Image  # noqa: PLC0415
     from nibabel.spatialimages import HeaderDataError  # noqa: PLC0415
+    from nibabel.wrapstruct import WrapStructError  # noqa: PLC0415
 
     try:
-        plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
+        plain = _inflated(content) if content[:2] == b"\x1f\x8b" else content
         sizes = {struct.unpack(f"{order}i", plain[:4])[0] for order in "<>"}
         kind = Nifti2Image if 540 in sizes else Nifti1Image
         return kind.from_stream(io.BytesIO(plain))
-    except (*DAMAGE, ImageFileError, HeaderDataError) as error:
+    except (*DAMAGE, ImageFileError, HeaderDataError, WrapStructError) as error:
         raise DataError(_damaged(where, f"{type(error).__name__}: {error}")) from error
+
+
+def _inflated(content: bytes) -> bytes:
+    """Decompress and check the checksum; in one go where the file has one part, as nearly all have."""
+    parts = zlib.decompressobj(wbits=31)
+    plain = parts.decompress(content)
+    return plain if parts.eof and not parts.unused_data else gzip.decompress(content)
 
 
 def _voxels(image: "Nifti1Image") -> NDArray[np.generic]:

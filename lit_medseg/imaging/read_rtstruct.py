@@ -1,6 +1,5 @@
 """Read the contours of an RTSTRUCT as a mask."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lit_medseg.imaging.dicom_pixels import read_dataset
 from lit_medseg.imaging.fill_polygon import fill_polygon
 from lit_medseg.imaging.paste_plane import Pasted
 from lit_medseg.imaging.place_name import place_name
+from lit_medseg.imaging.quiet_dicom import quiet_dicom
 from lit_medseg.imaging.same_grid import GRID_TOLERANCE
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.imaging.world_axes import LPS_TO_RAS
@@ -43,8 +43,7 @@ def read_rtstruct(path: Path, key: str = "", reference: Volume | None = None) ->
     if reference is None or reference.affine is None or len(reference.grid) != 3:
         todo = "Name the image that the contours were drawn on"
         raise DataError(expected_got(where, "contours need an image", "an image with a place in space", "none", todo))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom warns of values that break the standard's letter, which are common
+    with quiet_dicom():
         dataset = read_dataset(path, where)
         regions = _regions(dataset, where)
         contours = _contours(dataset)
@@ -81,7 +80,7 @@ def _slices(
     """Rasterise a region's contours, by axis and place of their slice."""
     found: dict[tuple[int, int], NDArray[np.bool_]] = {}
     for points in contours:
-        index = points @ to_index[:3, :3].T + to_index[:3, 3]
+        index = np.round(points @ to_index[:3, :3].T + to_index[:3, 3], 4)  # points on pixel centres stay on them
         slot = _slot(index, reference, where)
         others = [axis for axis in range(3) if axis != slot[0]]
         shape = (reference.grid[others[0]], reference.grid[others[1]])

@@ -22,8 +22,8 @@ def read_volume(path: Path, key: str = "", index: int | None = None) -> Volume:
         path: NIfTI (`.nii`, `.nii.gz`), NRRD (`.nrrd`, `.nhdr`), MetaImage (`.mha`, `.mhd`), HDF5 (`.h5`, `.hdf5`),
             NumPy (`.npy`, `.npz`), PNG, JPEG, BMP or TIFF (several pages are slices); a folder of DICOM files, or one
             DICOM file whatever its ending.
-        key: Array of an `.npz`; path of an HDF5 dataset; first file of a DICOM series, relative to the folder. May be
-            empty where there is only one.
+        key: Array of an `.npz`; path of an HDF5 dataset; first file of a DICOM series, relative to the folder
+            (`resample:` before it interpolates uneven or tilted slices). May be empty where there is only one.
         index: Channel along the fourth axis (NIfTI, NRRD, MetaImage); row along the first axis (NumPy, HDF5).
 
     Returns:

@@ -8,10 +8,11 @@ from torch import Tensor
 
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.inference.rolling_sum import RollingSum
+from lit_medseg.inference.window_grid import WindowGrid
 
 _LARGEST = 32_000
 """What the scaled logits stay below: int16 ends at 32,767, and each window's rounding adds up to one half."""
-_CHUNK_BYTES = 16 * 2**20
+_CHUNK_BYTES = 8 * 2**20
 
 
 class FixedPointSum(RollingSum):
@@ -25,35 +26,42 @@ class FixedPointSum(RollingSum):
     Exclusive classes are counted from the best one of the voxel, since a softmax does not know a common offset.
     """
 
-    def __init__(self, shape: Sequence[int], axis: int, device: torch.device, exclusive: bool) -> None:
+    def __init__(self, shape: Sequence[int], grid: WindowGrid, device: torch.device, exclusive: bool) -> None:
         """Take the memory; see `RollingSum`.
 
         Args:
             shape: `(K, *S)`.
-            axis: Of the ring.
+            grid: Where the windows lie.
             device: Of the sums.
             exclusive: True where only differences between the channels matter (a softmax).
         """
-        super().__init__(torch.zeros(*shape, dtype=torch.int16, device=device), axis)
+        super().__init__(torch.empty(*shape, dtype=torch.int16, device=device), grid)
         self._exclusive = exclusive
         self._scale = 4096.0
 
-    def _add_to(self, part: Tensor, logits: Tensor, shares: Tensor) -> None:
+    def logits(self, values: Tensor) -> Tensor:
+        """Undo the scaling."""
+        return values.float().div_(self._scale)
+
+    def _put(self, values: Tensor, logits: Tensor, shares: Tensor, first: bool) -> None:
         best = self._zero_points(logits)
         scaled = shares * self._scale
         classes = max(1, _CHUNK_BYTES // (4 * shares.numel()))
-        for first in range(0, len(part), classes):
-            here = slice(first, first + classes)
-            part[here] += (logits[here] - best).mul_(scaled).round_().to(torch.int16)
+        for number in range(0, len(values), classes):
+            here = slice(number, number + classes)
+            rounded = (logits[here] - best).mul_(scaled).round_().to(torch.int16)
+            if first:
+                values[here] = rounded
+            else:
+                values[here].add_(rounded)
 
     def _zero_points(self, logits: Tensor) -> Tensor:
         """Give what is counted from, and widen the step until the largest difference from it fits."""
+        least, most = logits.aminmax()
         if self._exclusive:
-            least, best = logits.aminmax(dim=0)
-            largest = float((best - least).max())
+            best, largest = logits.amax(0), float(most - least)
         else:
-            best = logits.new_zeros(())
-            largest = float(logits.abs().max())
+            best, largest = logits.new_zeros(()), float(torch.maximum(-least, most))
         if not math.isfinite(largest):
             todo = "Check the images' intensities and the weights"
             raise DataError(expected_got("sliding window", "unusable logits", "finite numbers", largest, todo))
@@ -61,6 +69,3 @@ class FixedPointSum(RollingSum):
             self._scale /= 2
             self.values.bitwise_right_shift_(1)
         return best
-
-    def _as_logits(self, part: Tensor) -> Tensor:
-        return part.float().div_(self._scale)

@@ -6,29 +6,32 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from lit_medseg.inference.window_grid import Corner
+from lit_medseg.inference.window_grid import Corner, WindowGrid
 
-CHUNK_BYTES = 32 * 2**20
-"""Finished sums leave in chunks of about this size, counted as float32."""
+Part = tuple[slice, ...]
+"""A box, one slice an axis."""
 
 
 class RollingSum(ABC):
     """One layer of windows in memory: a ring along one axis, in which voxels that are finished make room for others.
 
+    Nothing is ever set to zero: the first window at a voxel overwrites what was there.
+
     Attributes:
         values: `(K, *S)` with the layer's depth in place of the image's side along the axis.
     """
 
-    def __init__(self, values: Tensor, axis: int) -> None:
+    def __init__(self, values: Tensor, grid: WindowGrid) -> None:
         """Start empty.
 
         Args:
-            values: Zeros `(K, *S)`, the depth of a window along the axis.
-            axis: Of the ring, counted without the channels.
+            values: Memory `(K, *S)`, the depth of a window along the grid's axis.
+            grid: Where the windows lie; they are added in its order.
         """
         self.values = values
-        self._dim = axis + 1
-        self._depth = values.shape[self._dim]
+        self._grid = grid
+        self._axis = grid.axis
+        self._depth = grid.patch[grid.axis]
 
     @property
     def device(self) -> torch.device:
@@ -36,12 +39,12 @@ class RollingSum(ABC):
         return self.values.device
 
     @abstractmethod
-    def _add_to(self, part: Tensor, logits: Tensor, shares: Tensor) -> None:
-        """Add `logits * shares` to a part of the values; all of one grid. The logits stay as they are."""
+    def logits(self, values: Tensor) -> Tensor:
+        """Turn a part of the values into float32 logits; where they are that already, into the same tensor."""
 
     @abstractmethod
-    def _as_logits(self, part: Tensor) -> Tensor:
-        """Turn a part of the values into float32 logits; it may be a view of them."""
+    def _put(self, values: Tensor, logits: Tensor, shares: Tensor, first: bool) -> None:
+        """Add `logits * shares` to a part of the values, or overwrite them; all of one grid. The logits stay."""
 
     def add(self, logits: Tensor, shares: Tensor, corner: Corner) -> None:
         """Add one window.
@@ -51,50 +54,65 @@ class RollingSum(ABC):
             shares: `(*patch)`, how much each voxel counts.
             corner: First voxel of the window in the image.
         """
-        dim, depth = self._dim, logits.shape[self._dim]
-        boxes = [slice(start, start + side) for start, side in zip(corner, shares.shape, strict=True)]
-        for start, stop, here in self._in_ring(corner[dim - 1], corner[dim - 1] + depth):
-            boxes[dim - 1] = here
-            inner = start - corner[dim - 1]
-            self._add_to(
-                self.values[(slice(None), *boxes)],
-                logits.narrow(dim, inner, stop - start),
-                shares.narrow(dim - 1, inner, stop - start),
-            )
+        for part, first in self._parts(corner):
+            for inner, ring in self._at_seam(part, corner[self._axis]):
+                place = [slice(start + own.start, start + own.stop) for start, own in zip(corner, inner, strict=True)]
+                place[self._axis] = ring
+                self._put(self.values[(slice(None), *place)], logits[(slice(None), *inner)], shares[inner], first)
 
-    def take(self, start: int, stop: int) -> Iterator[tuple[int, Tensor]]:
-        """Hand out the finished logits between two positions along the axis, and make room.
+    def take(self, start: int, stop: int, voxels: int) -> Iterator[tuple[int, Tensor]]:
+        """Hand out the finished values between two positions along the axis.
+
+        Args:
+            start: First position.
+            stop: Behind the last position.
+            voxels: Most voxels of one part, if one position has no more.
 
         Yields:
-            Where a chunk starts along the axis, and its logits `(K, *S)`, float32, thin along the axis. They are valid
-            until the next is asked for.
+            Where a part starts along the axis, and its values `(K, *S)`, thin along the axis: a view, valid until the
+            next window is added.
         """
-        row_bytes = 4 * self.values.numel() // self._depth
-        thickness = max(1, CHUNK_BYTES // row_bytes)
-        for first in range(start, stop, thickness):
-            for begin, end, here in self._in_ring(first, min(first + thickness, stop)):
-                part = self.values.narrow(self._dim, here.start, end - begin)
-                yield begin, self._as_logits(part)
-                part.zero_()
-
-    def _in_ring(self, start: int, stop: int) -> Iterator[tuple[int, int, slice]]:
-        """Cut a range of at most one round at the ring's seam: positions in the image, and the place in the ring."""
+        thickness = max(1, voxels * self._depth // self.values[0].numel())
         while start < stop:
-            place = start % self._depth
-            end = min(stop, start + self._depth - place)
-            yield start, end, slice(place, place + end - start)
-            start = end
+            ring = start % self._depth
+            length = min(thickness, stop - start, self._depth - ring)
+            yield start, self.values.narrow(self._axis + 1, ring, length)
+            start += length
+
+    def _parts(self, corner: Corner) -> Iterator[tuple[Part, bool]]:
+        """Cut a window into what earlier windows cover and, last and marked, the box that none does."""
+        box = [slice(0, side) for side in self._grid.patch]
+        covered = self._grid.covered(corner)
+        for axis in self._grid.order:
+            if covered[axis]:
+                yield (*box[:axis], slice(0, covered[axis]), *box[axis + 1 :]), False
+            box[axis] = slice(covered[axis], self._grid.patch[axis])
+        yield tuple(box), True
+
+    def _at_seam(self, part: Part, start: int) -> Iterator[tuple[Part, slice]]:
+        """Cut a part of a window where the ring begins anew; gives each piece and its place in the ring."""
+        own = part[self._axis]
+        while own.start < own.stop:
+            ring = (start + own.start) % self._depth
+            length = min(own.stop - own.start, self._depth - ring)
+            piece = slice(own.start, own.start + length)
+            yield (*part[: self._axis], piece, *part[self._axis + 1 :]), slice(ring, ring + length)
+            own = slice(piece.stop, own.stop)
 
 
 class FloatSum(RollingSum):
     """Sums in float32."""
 
-    def __init__(self, shape: Sequence[int], axis: int, device: torch.device) -> None:
+    def __init__(self, shape: Sequence[int], grid: WindowGrid, device: torch.device) -> None:
         """Take the memory; see `RollingSum`."""
-        super().__init__(torch.zeros(*shape, device=device), axis)
+        super().__init__(torch.empty(*shape, device=device), grid)
 
-    def _add_to(self, part: Tensor, logits: Tensor, shares: Tensor) -> None:
-        part.addcmul_(logits, shares)
+    def logits(self, values: Tensor) -> Tensor:
+        """Give them as they are."""
+        return values
 
-    def _as_logits(self, part: Tensor) -> Tensor:
-        return part
+    def _put(self, values: Tensor, logits: Tensor, shares: Tensor, first: bool) -> None:
+        if first:
+            torch.mul(logits, shares, out=values)
+        else:
+            values.addcmul_(logits, shares)

@@ -1,6 +1,8 @@
 """Whole images of any size through a network, window by window."""
 
+import itertools
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,14 +10,18 @@ import torch
 from torch import Tensor
 
 from lit_medseg.errors import ConfigError, expected_got
-from lit_medseg.inference.decide_logits import decide_logits
+from lit_medseg.inference.decide_logits import code_dtype, decide_logits
+from lit_medseg.inference.kept_pages import kept_pages
 from lit_medseg.inference.padded_image import Box, PaddedImage, pad_image
-from lit_medseg.inference.stitch import stitch
-from lit_medseg.inference.sum_plan import SumPlan
+from lit_medseg.inference.rolling_sum import RollingSum
+from lit_medseg.inference.stitch import Seen, stitch
+from lit_medseg.inference.sum_plan import CHUNK_BYTES, SumPlan
 from lit_medseg.inference.window_batches import Network, WindowBatches, network_device
 from lit_medseg.inference.window_grid import window_grid
 from lit_medseg.target import MultiClass, MultiLabel, Target
 
+_VOXELS = 2**18
+"""Labels are decided for so many voxels at once: few enough for a CPU's cache, many enough for a GPU."""
 Observe = Callable[[Tensor, int, Box], None]
 """Called with each window's logits `(1, K, *box)`, the number of its case in the batch, and its box in the image."""
 Progress = Callable[[int, int], None]
@@ -29,12 +35,19 @@ class Slab:
     Attributes:
         case: Number in the batch.
         box: Where it lies in the image.
-        logits: `(K, *box)` float32, the weighted average; valid until the next slab is asked for.
+        values: `(K, *box)`, a positive multiple of the logits, of any type: enough to decide.
+        sums: Where the values come from.
     """
 
     case: int
     box: Box
-    logits: Tensor
+    values: Tensor
+    sums: RollingSum
+
+    @property
+    def logits(self) -> Tensor:
+        """`(K, *box)` float32, the weighted average of the windows; valid until the next slab is asked for."""
+        return self.sums.logits(self.values)
 
 
 @dataclass(frozen=True)
@@ -126,13 +139,12 @@ class SlidingWindow:
             Codes as `target.decide` gives them, `(B, *S)` or overlapping `(B, K, *S)`, in the smallest integers
             that hold them: uint8, int16 from 257 classes on.
         """
-        small = torch.uint8 if len(target.names) <= 256 else torch.int16
         planes = (target.channels,) if isinstance(target, MultiLabel) else ()
-        codes = torch.empty((len(inputs), *planes, *inputs.shape[2:]), dtype=small, device=self._results_on(inputs))
-        for slab in self.slabs(inputs, network, target, observe, progress):
-            codes[slab.case][(*(slice(None) for _ in planes), *slab.box)] = decide_logits(slab.logits[None], target)[
-                0
-            ].to(codes)
+        shape = (len(inputs), *planes, *inputs.shape[2:])
+        codes = torch.empty(shape, dtype=code_dtype(target), device=self._results_on(inputs))
+        for slab in self._slabs(inputs, network, target, _Hooks(observe, progress), _VOXELS):
+            place = (*(slice(None) for _ in planes), *slab.box)
+            codes[slab.case][place] = decide_logits(slab.values[None], target)[0].to(codes.device)
         return codes
 
     def probabilities(
@@ -164,7 +176,6 @@ class SlidingWindow:
             out[slab.case][(slice(None), *slab.box)] = target.probabilities(slab.logits[None])[0].to(out)
         return out
 
-    @torch.no_grad()
     def slabs(
         self,
         inputs: Tensor,
@@ -189,21 +200,36 @@ class SlidingWindow:
         Raises:
             ConfigError: The images have another number of axes than `patch_size`; the logits do not have the window's
                 grid; the memory limit is too small.
+            DataError: In 16 bits: the network's logits are not finite.
         """
+        return self._slabs(inputs, network, target, _Hooks(observe, progress))
+
+    @torch.no_grad()
+    def _slabs(
+        self,
+        inputs: Tensor,
+        network: Network,
+        target: Target | None,
+        hooks: "_Hooks",
+        voxels: int | None = None,
+    ) -> Iterator[Slab]:
+        """Give slabs of about so many voxels; None for as many as have `CHUNK_BYTES` of logits."""
         if inputs.ndim != len(self.patch_size) + 2:
             todo = "Give patch_size one side an axis of the images"
             raise ConfigError(expected_got("sliding window", "other axes", len(self.patch_size), inputs.ndim - 2, todo))
         device = network_device(network, inputs.device)
         windows = WindowBatches(network, self.patch_size, self.mirror_axes, device, self.window_batch)
         plan = SumPlan(self._sum_devices(device), self.half, self.memory_limit_gib, isinstance(target, MultiClass))
-        for case, image in enumerate(inputs):
-            padded = pad_image(image, self.patch_size, self.padding)
-            grid = window_grid(padded.array.shape[1:], self.patch_size, self.overlap)
-            told = _Told(padded, case, case * len(grid), len(inputs) * len(grid), observe, progress)
-            for box, logits in stitch(padded.array, grid, windows, plan, told.window):
-                own, inside = padded.inside(box, logits)
-                if inside.numel():
-                    yield Slab(case, own, inside)
+        with kept_pages() if device.type == "cpu" else nullcontext():
+            for case, image in enumerate(inputs):
+                padded = pad_image(image, self.patch_size, self.padding)
+                grid = window_grid(padded.array.shape[1:], self.patch_size, self.overlap)
+                seen = hooks.of(padded, case, len(inputs), len(grid))
+                for start, stop, sums in stitch(padded.array, grid, windows, plan, seen):
+                    for begin, values in sums.take(start, stop, voxels or CHUNK_BYTES // (4 * len(sums.values))):
+                        box, inside = padded.inside(grid.slab(begin, values.shape[grid.axis + 1]), values)
+                        if inside.numel():
+                            yield Slab(case, box, inside, sums)
 
     def _results_on(self, inputs: Tensor) -> torch.device:
         return inputs.device if self.sum_device is None else torch.device(self.sum_device)
@@ -215,21 +241,22 @@ class SlidingWindow:
         return (cpu,) if network.type == "cpu" else (network, cpu)
 
 
-@dataclass
-class _Told:
-    """Tells the caller's hooks of each window of one image."""
+@dataclass(frozen=True)
+class _Hooks:
+    """What the caller wants to be told."""
 
-    padded: PaddedImage
-    case: int
-    done: int
-    total: int
     observe: Observe | None
     progress: Progress | None
 
-    def window(self, box: Box, logits: Tensor) -> None:
-        self.done += 1
-        if self.observe is not None:
-            own, inside = self.padded.inside(box, logits)
-            self.observe(inside[None], self.case, own)
-        if self.progress is not None:
-            self.progress(self.done, self.total)
+    def of(self, padded: PaddedImage, case: int, cases: int, windows: int) -> Seen:
+        """Give what is called for each window of one case."""
+        done = itertools.count(case * windows + 1)
+
+        def seen(box: Box, logits: Tensor) -> None:
+            if self.observe is not None:
+                own, inside = padded.inside(box, logits)
+                self.observe(inside[None], case, own)
+            if self.progress is not None:
+                self.progress(next(done), cases * windows)
+
+        return seen

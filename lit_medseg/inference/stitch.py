@@ -17,7 +17,7 @@ Seen = Callable[[Box, Tensor], None]
 
 def stitch(
     image: Tensor, grid: WindowGrid, windows: WindowBatches, plan: SumPlan, seen: Seen
-) -> Iterator[tuple[Box, Tensor]]:
+) -> Iterator[tuple[int, int, RollingSum]]:
     """Average the windows of an image.
 
     Args:
@@ -28,34 +28,26 @@ def stitch(
         seen: Called for each window.
 
     Yields:
-        Boxes that cover the image without overlap, and their logits `(K, *box)` float32, valid until the next one.
+        From where to where along the grid's axis the image is finished, without gaps, and the sums, which have to be
+        taken before the next ranges.
     """
     corners = list(grid.corners())
     corner, logits = next(windows.run(image, corners[:1]))  # alone: it tells how many classes there are
-    layer = list(grid.image)
-    layer[grid.axis] = grid.patch[grid.axis]
-    sums, room = plan.build((len(logits), *layer), grid.axis, 4 * logits.numel())
+    sums, room = plan.build(len(logits), grid)
     windows.size = min(windows.size, room)
     weights = WindowWeights(grid, sums.device)
 
     def add(corner: Corner, logits: Tensor) -> None:
-        seen(tuple(slice(start, start + side) for start, side in zip(corner, grid.patch, strict=True)), logits)
+        seen(grid.box(corner), logits)
         sums.add(logits.to(sums.device), weights.shares(corner), corner)
 
     add(corner, logits)
     del logits  # here and below: a batch makes room before the next one asks for memory
     finished = 0
     for corner, logits in windows.run(image, corners[1:]):
-        yield from _leaving(sums, grid, finished, corner[grid.axis])
-        finished = corner[grid.axis]
+        if corner[grid.axis] > finished:
+            yield finished, corner[grid.axis], sums
+            finished = corner[grid.axis]
         add(corner, logits)
         del logits
-    yield from _leaving(sums, grid, finished, grid.image[grid.axis])
-
-
-def _leaving(sums: RollingSum, grid: WindowGrid, start: int, stop: int) -> Iterator[tuple[Box, Tensor]]:
-    """Hand out what lies between two positions along the axis, with its place."""
-    for begin, logits in sums.take(start, stop):
-        box = [slice(0, side) for side in grid.image]
-        box[grid.axis] = slice(begin, begin + logits.shape[grid.axis + 1])
-        yield tuple(box), logits
+    yield finished, grid.image[grid.axis], sums

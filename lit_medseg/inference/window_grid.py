@@ -32,12 +32,34 @@ class WindowGrid:
         shares = [patch / image for patch, image in zip(self.patch, self.image, strict=True)]
         return shares.index(min(shares))
 
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The axes from the slowest to the fastest: `axis`, then the others as they are."""
+        return (self.axis, *(axis for axis in range(len(self.image)) if axis != self.axis))
+
     def corners(self) -> Iterator[Corner]:
-        """Give the windows layer by layer along `axis`, the last of the other axes running fastest."""
-        order = [self.axis, *(axis for axis in range(len(self.image)) if axis != self.axis)]
-        for steps in itertools.product(*(self.starts[axis] for axis in order)):
-            placed = dict(zip(order, steps, strict=True))
-            yield tuple(placed[axis] for axis in range(len(order)))
+        """Give the windows in this order."""
+        for steps in itertools.product(*(self.starts[axis] for axis in self.order)):
+            placed = dict(zip(self.order, steps, strict=True))
+            yield tuple(placed[axis] for axis in range(len(steps)))
+
+    def covered(self, corner: Corner) -> Corner:
+        """Tell how far, along each axis, the window before covers a window; 0 for the first of an axis."""
+        covered = []
+        for start, starts, side in zip(corner, self.starts, self.patch, strict=True):
+            before = starts.index(start) - 1
+            covered.append(max(0, starts[before] + side - start) if before >= 0 else 0)
+        return tuple(covered)
+
+    def box(self, corner: Corner) -> tuple[slice, ...]:
+        """Give the box of a window."""
+        return tuple(slice(start, start + side) for start, side in zip(corner, self.patch, strict=True))
+
+    def slab(self, start: int, thickness: int) -> tuple[slice, ...]:
+        """Give the box of the whole image between two positions along `axis`."""
+        box = [slice(0, side) for side in self.image]
+        box[self.axis] = slice(start, start + thickness)
+        return tuple(box)
 
     def __len__(self) -> int:
         """How many windows there are."""

@@ -1,6 +1,5 @@
 """How much each voxel of a window counts in the average over the windows."""
 
-import itertools
 from collections.abc import Sequence
 
 import torch
@@ -50,6 +49,7 @@ class WindowWeights:
         """
         self._grid = grid
         self._alone = gaussian_weights(grid.patch, device)
+        self._sums: dict[int, tuple[tuple[tuple[int, ...], ...], Tensor]] = {}
 
     def shares(self, corner: Corner) -> Tensor:
         """Divide a window's weights by the sum of all windows' there.
@@ -60,17 +60,26 @@ class WindowWeights:
         Returns:
             `(*patch)` float32 in (0, 1].
         """
-        total = torch.zeros_like(self._alone)
-        apart = [
-            [other - start for other in starts if abs(other - start) < side]
-            for start, starts, side in zip(corner, self._grid.starts, self._grid.patch, strict=True)
-        ]
-        for offsets in itertools.product(*apart):
-            pairs = [_common(offset, side) for offset, side in zip(offsets, self._grid.patch, strict=True)]
-            total[tuple(here for here, _ in pairs)] += self._alone[tuple(there for _, there in pairs)]
-        return torch.div(self._alone, total, out=total)
+        return self._alone / self._total(corner)
+
+    def _total(self, corner: Corner) -> Tensor:
+        """Sum the weights of all windows, axis by axis: what holds for a whole layer or row is computed once."""
+        grid, total = self._grid, self._alone
+        key: tuple[tuple[int, ...], ...] = ()
+        for axis in grid.order:
+            here, side = corner[axis], grid.patch[axis]
+            key = (*key, tuple(start - here for start in grid.starts[axis] if abs(start - here) < side))
+            known = self._sums.get(axis)
+            if known is None or known[0] != key:
+                known = self._sums[axis] = (key, _shifted_sum(total, axis, key[-1]))
+            total = known[1]
+        return total
 
 
-def _common(offset: int, side: int) -> tuple[slice, slice]:
-    """Give what two windows share along an axis: in the first's voxels and in the second's, which starts later."""
-    return slice(max(0, offset), side + min(0, offset)), slice(max(0, -offset), side - max(0, offset))
+def _shifted_sum(weights: Tensor, axis: int, offsets: tuple[int, ...]) -> Tensor:
+    """Sum copies that are shifted along an axis, cut to the grid of the original."""
+    total = torch.zeros_like(weights)
+    for offset in offsets:
+        common = weights.shape[axis] - abs(offset)
+        total.narrow(axis, max(0, offset), common).add_(weights.narrow(axis, max(0, -offset), common))
+    return total

@@ -51,11 +51,14 @@ def code_counts(prediction: Tensor, reference: Tensor, classes: int) -> NDArray[
     """
     _check_grid(prediction, reference)
     pairs = np.zeros((classes + 1) ** 2, dtype=np.int64)
-    truth, found = reference.flatten(), prediction.flatten()
+    truth, found = reference.flatten().cpu().numpy(), prediction.flatten().cpu().numpy()
     for start in range(0, len(truth), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        joint = _known(truth[block], classes) * (classes + 1) + _known(found[block], classes)
-        pairs += joint.bincount(minlength=len(pairs)).cpu().numpy()
+        block = truth[start : start + _BLOCK], found[start : start + _BLOCK]
+        # most of a scan is code 0 in both, and need not be paired
+        there = np.flatnonzero((block[0] | block[1]) != 0)
+        known = [_known(codes[there], classes) for codes in block]
+        pairs += np.bincount(known[0] * (classes + 1) + known[1], minlength=len(pairs))
+        pairs[0] += len(block[0]) - len(there)
     table = pairs.reshape(classes + 1, classes + 1)
     hits = table.diagonal()
     false_positives, false_negatives = table.sum(0) - hits, table.sum(1) - hits
@@ -63,11 +66,10 @@ def code_counts(prediction: Tensor, reference: Tensor, classes: int) -> NDArray[
     return np.stack([hits, false_positives, false_negatives, rest], axis=1)[:classes]
 
 
-def _known(codes: Tensor, classes: int) -> Tensor:
-    codes = codes.long()
-    if codes.numel() and (codes.min() < 0 or codes.max() >= classes):
-        return codes.where((codes >= 0) & (codes < classes), classes)
-    return codes
+def _known(codes: NDArray[np.integer], classes: int) -> NDArray[np.int64]:
+    """Turn what is no code of a class into the code after the last."""
+    codes = codes.astype(np.int64)
+    return np.where((codes >= 0) & (codes < classes), codes, classes)
 
 
 def _check_grid(prediction: Tensor, reference: Tensor) -> None:

@@ -22,7 +22,8 @@ class SegmentationScoring:
         tolerance_mm: Greatest distance of a boundary voxel that `surface_dice` counts as right; take what two experts
             differ by.
         class_tolerance_mm: The tolerance of single classes by name, in place of `tolerance_mm`.
-        volume: Whether the volumes of three-dimensional masks and their errors are given.
+        volume: Whether the volumes of three-dimensional masks and their errors are given; in validations only where
+            `surface` is `always`.
         lesions: Whether connected components are counted as found, missed and false.
         lesion_overlap: Share of a lesion's voxels, from 0 to 1, that the other mask has to cover; 0 asks for one voxel.
     """
@@ -57,10 +58,12 @@ class SegmentationScoring:
             stage: `val` or `test`.
 
         Returns:
-            The same with `surface` being `always` or `never`.
+            The same with `surface` being `always` or `never`; a validation without distances has no volumes either.
         """
         wanted = self.surface == "always" or (self.surface == "test" and stage == "test")
-        return replace(self, surface="always" if wanted else "never")
+        return replace(
+            self, surface="always" if wanted else "never", volume=self.volume and (wanted or stage == "test")
+        )
 
     def tolerance_of(self, name: str) -> float:
         """Give the tolerance of a class in mm."""

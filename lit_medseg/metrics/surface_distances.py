@@ -2,7 +2,8 @@
 
 The boundary of a mask is the set of its voxels with a neighbour across a face (2D: an edge) that is not in the mask;
 what lies outside of the image counts as not in it. That is the boundary of MONAI, SciPy's erosion and the Metrics
-Reloaded reference; implementations that weigh surface elements by their area differ by up to a few percent.
+Reloaded reference. Implementations that weigh surface elements between voxels by their area give another surface Dice,
+most of all where the tolerance is about a voxel (see docs/evaluation.md).
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class SurfaceDistances:
 
         Percentiles are interpolated linearly between the two nearest ranks.
         Source: D. P. Huttenlocher, G. A. Klanderman and W. J. Rucklidge, Comparing images using the Hausdorff distance,
-        IEEE TPAMI 15 (1993) 850-863, doi:10.1109/34.232073 (ranks in place of the maximum: section III).
+        IEEE TPAMI 15 (1993) 850-863, doi:10.1109/34.232073 (the partial distance: a rank in place of the maximum).
 
         Returns:
             In mm; both masks empty 0.0, one empty NaN.

@@ -18,7 +18,7 @@ def axis_weights(old: int, new: int, kernel: Kernel) -> NDArray[np.float64]:
     Rom's piecewise cubic; both are widened by old / new where the axis shrinks, so that nothing is skipped (no
     aliasing). `area` averages what a new sample covers. `nearest` takes the sample in whose cell the new centre lies.
 
-    Source: Keys 1981, doi:10.1109/TASSP.1981.1163711, equation 15 (a = -1/2); the widening as in Pillow's `resize`.
+    Source: Keys 1981, doi:10.1109/TASSP.1981.1163711 (cubic, a = -1/2); the widening as in Pillow's `resize`.
 
     Args:
         old: Samples that there are.

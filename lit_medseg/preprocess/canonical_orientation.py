@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class CanonicalOrientation(Step):
         axes: Where d, h and w grow to: a letter each of R/L, A/P and S/I (right, left, anterior, posterior, superior,
             inferior).
     """
+
+    interpolates: ClassVar[bool] = False
 
     axes: str = "SPL"
 

@@ -1,14 +1,15 @@
 """Empty borders off."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy import ndimage
 
-from lit_medseg.errors import ConfigError, DataError, expected_got
+from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.preprocess.box_on_grid import cut_box, put_into
+from lit_medseg.preprocess.one_grid import check_one_grid
 from lit_medseg.preprocess.outside_values import outside_values
 from lit_medseg.preprocess.region import otsu_threshold
 from lit_medseg.preprocess.sample import Sample
@@ -23,12 +24,14 @@ class CropForeground(Step):
     It is decided by the images alone, so that a new study is cut as a training case is. Outside of the box a prediction
     is background. All channels have to lie on one grid: OntoChannel comes before.
 
-    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2 (cropping to the nonzero region).
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, methods (cropping to the nonzero region).
 
     Attributes:
         threshold: A number in the image's unit, `nonzero`, or `otsu` (each channel's own).
         margin_mm: What stays around the box, in pixels where the spacing is unknown.
     """
+
+    interpolates: ClassVar[bool] = False
 
     threshold: float | Literal["nonzero", "otsu"] = "nonzero"
     margin_mm: float = 0.0
@@ -54,10 +57,7 @@ class CropForeground(Step):
             DataError: Channels or mask on different grids.
         """
         volumes = [*sample.images, *([] if sample.mask is None else [sample.mask])]
-        grids = {volume.grid for volume in volumes}
-        if len(grids) > 1:
-            todo = "Put OntoChannel before it"
-            raise DataError(expected_got("crop_foreground", "different grids", "one", sorted(grids), todo))
+        check_one_grid(volumes, "crop_foreground")
         grid = volumes[0].grid
         start, stop = self._box(sample)
         if start == [0] * len(grid) and stop == list(grid):

@@ -9,6 +9,7 @@ import numpy as np
 
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.volume import Volume
+from lit_medseg.preprocess.one_grid import check_one_grid
 from lit_medseg.preprocess.sample import Sample
 from lit_medseg.preprocess.selective_step import SelectiveStep
 from lit_medseg.preprocess.step import FittedStep
@@ -23,7 +24,7 @@ class CTIntensity(SelectiveStep, FittedStep):
     Foreground is what the masks mark, so the window opens on the organs that are looked for. All cases are changed
     alike: Hounsfield units are absolute.
 
-    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2 (CT: 0.5 and 99.5 percentiles,
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, methods (CT: 0.5 and 99.5 percentiles,
     mean and deviation of foreground voxels over all training cases; 10,000 drawn from each, as its code does).
 
     Attributes:
@@ -48,7 +49,7 @@ class CTIntensity(SelectiveStep, FittedStep):
         """Measure the voxels that masks mark; values that were given stay.
 
         Raises:
-            DataError: No case has foreground.
+            DataError: No case has foreground, or an image lies on another grid than its mask.
         """
         drawn = [values for sample in samples if (values := self._foreground(sample)).size]
         if not drawn:
@@ -79,7 +80,8 @@ class CTIntensity(SelectiveStep, FittedStep):
         rng = np.random.default_rng(zlib.crc32(repr((sample.mask.grid, inside.size)).encode()))
         drawn = [np.empty(0)]
         for image, chosen in zip(sample.images, self.chosen(sample), strict=True):
-            if chosen and image.grid == sample.mask.grid and inside.size:
+            if chosen and inside.size:
+                check_one_grid([sample.mask, image], "ct_intensity")
                 places = rng.choice(inside, _VOXELS_A_CASE)
                 drawn.extend(channel.reshape(-1)[places].astype(np.float64) for channel in image.array)
         return np.concatenate(drawn)

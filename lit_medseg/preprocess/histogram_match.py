@@ -24,7 +24,7 @@ class HistogramMatch(FittedStep):
     The same tissue gets about the same value in images of different scanners and sequences. The scale runs from 0 (1st
     percentile) to 1 (99th); values beyond go on with the slope of the last piece.
 
-    Source: Nyul, Udupa, Zhang 2000, doi:10.1109/42.836373 (landmarks at the deciles, L4 of its table I).
+    Source: Nyul, Udupa, Zhang 2000, doi:10.1109/42.836373 (landmarks at the deciles).
 
     Attributes:
         landmarks: For each channel the values that the percentiles 1, 10, 20, ... 90, 99 become; None until fitted.

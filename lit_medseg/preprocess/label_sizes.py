@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_medseg.imaging.volume import Volume
-from lit_medseg.preprocess.trace import CaseTrace
+from lit_medseg.preprocess.trace import CaseTrace, Trace
 
 
 def label_sizes(mask: Volume) -> dict[str, float]:
@@ -33,6 +33,12 @@ def label_counts(plane: NDArray[Any], codes: int) -> NDArray[np.intp]:
     for part in plane:
         counts += np.bincount(part.reshape(-1), minlength=codes)
     return counts
+
+
+def size_trace(before: Volume, after: Volume) -> Trace:
+    """Note how large each label of a mask was, and how large it is after a step that resamples it."""
+    sizes, sizes_after = label_sizes(before), label_sizes(after)
+    return {"label_sizes_mm": {code: [size, sizes_after.get(code, 0.0)] for code, size in sizes.items()}}
 
 
 def label_size_changes(trace: CaseTrace) -> dict[str, tuple[float, float]]:

@@ -16,7 +16,7 @@ def median_spacing_mm(
     10th percentile is taken, but none finer than the other axes: the median would throw away what thin-sliced
     cases show.
 
-    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2.
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, methods (target spacing).
 
     Args:
         found: Spacing in millimetres and shape of each training case, in the order of its axes.

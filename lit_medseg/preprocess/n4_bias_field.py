@@ -1,5 +1,6 @@
 """Uneven brightness of MR coils taken out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -44,25 +45,29 @@ class N4BiasField(SelectiveStep):
             raise ConfigError(expected_got("n4_bias_field", "unusable", "positive numbers", got, "Correct them"))
 
     def change(self, image: Volume) -> Volume:
-        """Divide each channel by its field; a constant channel stays."""
-        return image.with_array(np.stack([self._corrected(channel, image.spacing_mm) for channel in image.array]))
+        """Divide each channel by its field; a constant channel stays, and so does one that is but a line."""
+        axes = [axis for axis, side in enumerate(image.grid) if side > 1]
+        if len(axes) < 2:
+            return image.with_array(image.array.astype(np.float32))
+        spacing, thick = [image.spacing_mm[axis] for axis in axes], [image.grid[axis] for axis in axes]
+        planes = [self._corrected(channel.reshape(thick), spacing).reshape(image.grid) for channel in image.array]
+        return image.with_array(np.stack(planes))
 
-    def _corrected(self, channel: NDArray[Any], spacing_mm: tuple[float, ...]) -> NDArray[np.float32]:
+    def _corrected(self, channel: NDArray[Any], spacing_mm: Sequence[float]) -> NDArray[np.float32]:
         sitk: Any = import_module("SimpleITK")  # not at the top: half a second that few runs need
-
         wide = channel.astype(np.float32)
         inside = wide > otsu_threshold(wide)
-        if not inside.any():
+        factors = [self.shrink if side >= 32 * self.shrink else max(1, side // 32) for side in wide.shape]
+        thinned = inside[tuple(slice(factor // 2, None, factor) for factor in factors)]
+        if not thinned.any():
             return wide
-        picture = sitk.GetImageFromArray(wide)
+        picture, mask = sitk.GetImageFromArray(wide), sitk.GetImageFromArray(inside.astype(np.uint8))
         picture.SetSpacing([float(mm) for mm in reversed(spacing_mm)])
-        mask = sitk.GetImageFromArray(inside.astype(np.uint8))
         mask.CopyInformation(picture)
-        factors = [self.shrink if side >= 32 * self.shrink else max(1, side // 32) for side in reversed(wide.shape)]
         n4 = sitk.N4BiasFieldCorrectionImageFilter()
         n4.SetMaximumNumberOfIterations(list(self.iterations))
         n4.SetConvergenceThreshold(self.convergence)
-        n4.Execute(sitk.Shrink(picture, factors), sitk.Shrink(mask, factors))
+        n4.Execute(sitk.Shrink(picture, factors[::-1]), sitk.Shrink(mask, factors[::-1]))
         field = np.exp(sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(picture)))
         corrected: NDArray[np.float32] = (wide / field).astype(np.float32)
         return corrected

@@ -23,7 +23,7 @@ class NonLocalMeans(SelectiveStep):
     (half of them: a pair is compared once), for two and three dimensions.
 
     Source: Buades et al. 2005, doi:10.1109/CVPR.2005.38; Coupe et al. 2008, doi:10.1109/TMI.2007.906087 (h² = 2 beta
-    sigma² per voxel of a patch, sigma from pseudo-residuals, equation 8); Darbon et al. 2008,
+    sigma² per voxel of a patch, sigma from pseudo-residuals); Darbon et al. 2008,
     doi:10.1109/ISBI.2008.4541250 (by shifts).
 
     Attributes:
@@ -72,7 +72,7 @@ class NonLocalMeans(SelectiveStep):
 def noise_variance(channel: NDArray[np.float32]) -> float:
     """Estimate the variance of white noise by what neighbours do not explain.
 
-    Source: Coupe et al. 2008, doi:10.1109/TMI.2007.906087, equation 8 (pseudo-residuals): the difference of a voxel and
+    Source: Coupe et al. 2008, doi:10.1109/TMI.2007.906087 (pseudo-residuals): the difference of a voxel and
     the mean of its n nearest neighbours has the variance (1 + 1/n) sigma².
 
     Args:

@@ -8,6 +8,7 @@ import numpy as np
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.same_grid import grid_difference_mm, grid_tolerance_mm
 from lit_medseg.imaging.volume import Volume
+from lit_medseg.preprocess.label_sizes import size_trace
 from lit_medseg.preprocess.outside_values import outside_values
 from lit_medseg.preprocess.sample import Sample
 from lit_medseg.preprocess.step import Step
@@ -54,10 +55,11 @@ class OntoChannel(Step):
         )
         if sample.mask is None or _same(sample.mask, reference):
             return sample.with_images(images), {}
-        trace = {"native": _place(sample.mask, "mask"), "reference": _place(reference, self.channel)}
         matrix = index_map(_affine(sample.mask, "mask"), _affine(reference, self.channel))
         codes = codes_through(sample.mask.array, matrix, reference.grid)
-        return replace(sample, images=images, mask=Volume(codes, reference.spacing_mm, reference.affine)), trace
+        mask = Volume(codes, reference.spacing_mm, reference.affine)
+        places = {"native": _place(sample.mask, "mask"), "reference": _place(reference, self.channel)}
+        return replace(sample, images=images, mask=mask), {**places, **size_trace(sample.mask, mask)}
 
     def invert(self, volume: Volume, trace: Trace) -> Volume:
         """Bring a prediction from the channel's grid to the mask's, linearly or label by label; background outside."""

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from lit_medseg.preprocess.trace import Trace
 
 class _PadStep(Step):
     """A step that adds borders, half of them on each side (the odd one at the end); masks get background."""
+
+    interpolates: ClassVar[bool] = False
 
     value: float | None
 

@@ -6,11 +6,11 @@ import numpy as np
 
 from lit_medseg.errors import ConfigError
 from lit_medseg.imaging.volume import Volume
-from lit_medseg.preprocess.intensity_step import IntensityStep
+from lit_medseg.preprocess.selective_step import SelectiveStep
 
 
 @dataclass(frozen=True)
-class PercentileRescale(IntensityStep):
+class PercentileRescale(SelectiveStep):
     """Each channel of each image is stretched between two of its own percentiles and clipped to [0, 1], float32.
 
     For intensities without a unit (MRI, fluorescence): scanners and exposures become comparable, and a few very bright
@@ -22,6 +22,7 @@ class PercentileRescale(IntensityStep):
         low: Percentile that becomes 0.
         high: Percentile that becomes 1.
         jointly: One pair of percentiles for all channels of an image, so that colours keep their hue.
+        channels: Names of the channels to change; None for all.
     """
 
     low: float = 0.5

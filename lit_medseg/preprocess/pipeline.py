@@ -55,7 +55,7 @@ class Pipeline:
         for step in self.steps:
             current, trace = step.apply(current)
             traces.append(trace)
-        return current, CaseTrace.start(native, tuple(traces))
+        return current, CaseTrace.start(native, tuple(traces), current.images[0])
 
     def invert(self, volume: Volume, trace: CaseTrace) -> Volume:
         """Bring a prediction back to the native grid, spacing and affine.

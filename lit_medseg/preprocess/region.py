@@ -29,7 +29,7 @@ def values_within(channel: NDArray[Any], region: Region) -> NDArray[Any]:
 def otsu_threshold(channel: NDArray[Any], bins: int = 256) -> float:
     """Give the threshold that separates two classes of intensities best.
 
-    Source: Otsu 1979, doi:10.1109/TSMC.1979.4310076, equation 12 (greatest variance between the classes).
+    Source: Otsu 1979, doi:10.1109/TSMC.1979.4310076 (greatest variance between the classes).
 
     Args:
         channel: Real numbers, any shape.

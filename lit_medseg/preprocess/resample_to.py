@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lit_medseg.errors import ConfigError, DataError, expected_got
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.preprocess.axis_weights import Kernel
-from lit_medseg.preprocess.label_sizes import label_sizes
+from lit_medseg.preprocess.label_sizes import size_trace
 from lit_medseg.preprocess.median_spacing import median_spacing_mm
 from lit_medseg.preprocess.resample_planes import resample_codes, resample_intensities
 from lit_medseg.preprocess.resized_place import resized_place
@@ -32,7 +32,7 @@ class ResampleTo(FittedStep):
     per axis: within slices as `order` says, across them as `across` says. So thick slices are not blurred into each
     other; where slices become fewer, they are averaged nevertheless.
 
-    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, supplementary note 2 (cubic within slices, nearest
+    Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z, methods (cubic within slices, nearest
     across them, at a ratio above 3).
 
     Attributes:
@@ -89,8 +89,7 @@ class ResampleTo(FittedStep):
             return sample, {}
         trace: Trace = {"grid": list(sample.native.grid)}
         if mask is not None and resampled is not None:
-            sizes, sizes_after = label_sizes(mask), label_sizes(resampled)
-            trace["label_sizes_mm"] = {code: [size, sizes_after.get(code, 0.0)] for code, size in sizes.items()}
+            trace |= size_trace(mask, resampled)
         return after, trace
 
     def invert(self, volume: Volume, trace: Trace) -> Volume:

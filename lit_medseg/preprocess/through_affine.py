@@ -23,7 +23,7 @@ def sample_linear(
     """Read an array at the voxel centres of another grid, linearly; where the source is finer it is smoothed first.
 
     The smoothing is a Gaussian of the width by which a target voxel exceeds a source voxel.
-    Source: Cardoso et al. 2015, doi:10.1007/978-3-319-24571-3_81, equation 4 (widths as full widths at half maximum).
+    Source: Cardoso et al. 2015, doi:10.1007/978-3-319-24571-3_81 (widths as full widths at half maximum).
 
     Args:
         array: `(C, D, H, W)`; integers are rounded, the dtype stays.

@@ -32,8 +32,9 @@ class ZScore(SelectiveStep):
         for before, channel in zip(image.array, result, strict=True):
             values = values_within(before, self.region)
             mean, std = float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
-            scale = 1.0 / std if std > 1e-7 * abs(mean) else 1.0
-            np.multiply(before - np.float64(mean), scale, out=channel, casting="unsafe")
+            if std <= 1e-12 * abs(mean):  # rounding, not deviation
+                mean, std = float(values[0]), 1.0
+            np.multiply(before - np.float64(mean), 1.0 / std, out=channel, casting="unsafe")
             if self.region == "nonzero":
                 channel[before == 0] = 0.0
         return image.with_array(result)

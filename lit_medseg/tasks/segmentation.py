@@ -10,6 +10,10 @@ from typing_extensions import override
 
 from lit_medseg.batch import Batch
 from lit_medseg.inference.native_codes import native_codes
+from lit_medseg.inference.native_planes import NativePlanes
+from lit_medseg.inference.post_process.apply import post_processed
+from lit_medseg.inference.post_process.post_process import PostProcess
+from lit_medseg.inference.probability_room import probability_room
 from lit_medseg.inference.sliding_window import Box, SlidingWindow
 from lit_medseg.inference.whole_image import WholeImage
 from lit_medseg.inference.windowed_codes import windowed_codes
@@ -22,6 +26,7 @@ from lit_medseg.metrics.segmentation_rows import segmentation_rows
 from lit_medseg.metrics.segmentation_scores import segmentation_scores
 from lit_medseg.networks.full_resolution import full_resolution
 from lit_medseg.preprocess.pipeline import Pipeline
+from lit_medseg.preprocess.trace import CaseTrace
 from lit_medseg.target import Target
 from lit_medseg.tasks.evaluating import Evaluating, Inferer
 from lit_medseg.tasks.execution import Execution
@@ -30,7 +35,12 @@ from lit_medseg.tasks.task import StepOutput, Task
 
 
 class SegmentationTask(Task):
-    """Trains a network to give each pixel its class (binary, exclusive or overlapping)."""
+    """Trains a network to give each pixel its class (binary, exclusive or overlapping).
+
+    Attributes:
+        post_processing: Changes to the decided masks; the command line sets those that were chosen for a checkpoint.
+        keep_probabilities: Whether predictions come with the probabilities of all classes.
+    """
 
     monitor = "val/dice"
     dense = True
@@ -65,10 +75,14 @@ class SegmentationTask(Task):
         self.inferer: Inferer = evaluating.inferer or WholeImage()
         self.scoring = evaluating.scoring
         self.scoring.check(self.target.foreground)
+        self.post_processing: tuple[PostProcess, ...] = tuple(evaluating.post_processing or ())
+        self.keep_probabilities = False
+        for step in self.post_processing:
+            step.places(self.target)  # refuses unknown classes
 
     @override
     def truth(self, batch: Batch) -> Tensor:
-        return batch["mask"]
+        return batch["mask"].long()
 
     @override
     def evaluation_logits(self, image: Tensor) -> Tensor:
@@ -77,6 +91,8 @@ class SegmentationTask(Task):
 
     @override
     def evaluate_batch(self, batch: Batch) -> tuple[StepOutput, list[float]]:
+        if self.keep_probabilities:
+            return self._with_probabilities(batch), []
         if not isinstance(self.inferer, SlidingWindow):
             return super().evaluate_batch(batch)
         cases = [self._windowed(self.inferer, batch, number) for number in range(len(batch["case_id"]))]
@@ -95,14 +111,30 @@ class SegmentationTask(Task):
         """Compute logits on the image's grid, also of a network with deep supervision."""
         return full_resolution(self(image), image.ndim)
 
+    def _with_probabilities(self, batch: Batch) -> StepOutput:
+        """Predict cases and keep their probabilities, on the preprocessed grid until someone asks for them."""
+        planes = [
+            NativePlanes(self._probabilities(batch, number), trace, self._pipeline)
+            for number, trace in enumerate(batch["trace"])
+        ]
+        codes = [native_codes(one.probabilities, one.trace, one.pipeline, self.target) for one in planes]
+        return {**self._scored(batch, codes), "planes": planes}
+
+    def _probabilities(self, batch: Batch, number: int) -> Tensor:
+        image = self._layout(batch["image"][number : number + 1])
+        if not isinstance(self.inferer, SlidingWindow):
+            return self.target.probabilities(self.evaluation_logits(image))[0].cpu()
+        room = probability_room((1, self.target.channels, *image.shape[2:]))
+        return self.inferer.probabilities(image, self._finest, self.target, room)[0]
+
     def _windowed(self, inferer: SlidingWindow, batch: Batch, number: int) -> tuple[Tensor, float]:
         """Predict one case window by window; its loss is the mean of its windows', since no logits are kept."""
-        truth = self.truth(batch)[number : number + 1] if "mask" in batch else None
+        truth = batch["mask"][number : number + 1] if "mask" in batch else None
         losses: list[Tensor] = []
 
         def observe(logits: Tensor, _: int, box: Box) -> None:
             if truth is not None:
-                losses.append(self.loss(logits, truth[(..., *box)]))
+                losses.append(self.loss(logits, truth[(..., *box)].long()))
 
         image = batch["image"][number : number + 1]
         trace = batch["trace"][number]
@@ -110,7 +142,8 @@ class SegmentationTask(Task):
         return codes, float(torch.stack(losses).mean()) if losses else float("nan")
 
     def _scored(self, batch: Batch, codes: list[Tensor]) -> StepOutput:
-        """Add the rows of the cases that have a reference."""
+        """Post-process, and add the rows of the cases that have a reference."""
+        codes = [self._changed(one, trace) for one, trace in zip(codes, batch["trace"], strict=True)]
         if "reference" not in batch:
             return {"prediction": codes}
         return {"prediction": codes, "rows": [self._rows(batch, number, code) for number, code in enumerate(codes)]}
@@ -121,6 +154,12 @@ class SegmentationTask(Task):
         scoring = self.scoring.at("test" if self.trainer.state.fn == "test" else "val")
         case_id, patient_id = batch["case_id"][number], batch["patient_id"][number]
         return segmentation_rows(case_id, patient_id, codes, reference, self.target, spacing, scoring)
+
+    def _changed(self, codes: Tensor, trace: CaseTrace) -> Tensor:
+        if not self.post_processing:
+            return codes
+        spacing = None if trace.affine is None else trace.spacing_mm
+        return torch.from_numpy(post_processed(codes.numpy(), self.target, spacing, self.post_processing))
 
     @property
     def _pipeline(self) -> Pipeline:

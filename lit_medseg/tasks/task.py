@@ -16,6 +16,8 @@ from typing_extensions import override
 
 from lit_medseg.batch import Batch
 from lit_medseg.errors import ConfigError
+from lit_medseg.inference.native_planes import NativePlanes
+from lit_medseg.inference.skipped_case import SkippedCase, skipped_case
 from lit_medseg.losses.composite_loss import loss_and_terms
 from lit_medseg.metrics.bootstrap import Bootstrap
 from lit_medseg.metrics.case_table import case_table
@@ -40,6 +42,10 @@ class StepOutput(TypedDict):
     """The case's lines of the per-case table; absent without a reference."""
     probabilities: NotRequired[list[Tensor]]
     """Classification: `(channels,)` float64 on the CPU."""
+    planes: NotRequired[list[NativePlanes]]
+    """Segmentation, where probabilities are kept: those of each class on the native grid."""
+    skipped: NotRequired[list[SkippedCase]]
+    """Cases that could not be predicted; they have no prediction."""
 
 
 class Task(LightningModule, ABC):
@@ -136,7 +142,13 @@ class Task(LightningModule, ABC):
 
     @override
     def predict_step(self, batch: Batch, batch_idx: int) -> StepOutput:
-        return self.evaluate_batch(batch)[0] if batch["case_id"] else {"prediction": []}
+        if not batch["case_id"]:
+            return {"prediction": []}
+        try:
+            return self.evaluate_batch(batch)[0]
+        except Exception as error:  # of whatever kind: one case must not take the others with it
+            skipped = [skipped_case(case_id, "prediction", error) for case_id in batch["case_id"]]
+            return {"prediction": [], "skipped": skipped}
 
     def _evaluation_step(self, batch: Batch) -> StepOutput:
         if not batch["case_id"]:  # the rank has no batch left while others have

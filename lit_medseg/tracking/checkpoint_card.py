@@ -6,6 +6,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
+from lit_medseg.cluster.atomic_checkpoint_io import AtomicCheckpointIO
 from lit_medseg.cluster.read_checkpoint import read_checkpoint
 from lit_medseg.errors import CheckpointError
 
@@ -26,6 +27,23 @@ class CheckpointCard(Callback):
     @override
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint[KEY] = self.card
+
+
+def update_card(path: Path, parts: dict[str, Any]) -> None:
+    """Put parts into the card of a checkpoint; the file is replaced as a whole.
+
+    Args:
+        path: A file that `fit` wrote.
+        parts: Plain data by name; earlier ones of these names are replaced.
+
+    Raises:
+        CheckpointError: No such file, or no checkpoint of lit_medseg.
+        OSError: It cannot be written.
+    """
+    card = read_card(path)
+    content = read_checkpoint(path)
+    content[KEY] = {**card, **parts}
+    AtomicCheckpointIO().save_checkpoint(content, path)
 
 
 def read_card(path: Path) -> dict[str, Any]:

@@ -158,7 +158,10 @@ def test_bends_do_not_fold():
         (lambda: Rotation(degrees=(20, 10)), "Rotation.degrees: not a range"),
         (lambda: Scaling(factor=(0, 1)), "Scaling.factor"),
         (lambda: Shear(slope=(-2, 0)), "Shear.slope"),
-        (lambda: Elastic(control_mm=10, displacement_mm=(0, 5)), "Elastic.displacement_mm: folds space, expected at mo"),
+        (
+            lambda: Elastic(control_mm=10, displacement_mm=(0, 5)),
+            "Elastic.displacement_mm: folds space, expected at mo",
+        ),
         (lambda: Mirror(axes=(3,)), "Mirror.axes"),
     ],
 )

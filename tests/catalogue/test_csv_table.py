@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from lit_medseg.catalogue.case import Ref
 from lit_medseg.catalogue.csv_table import CsvTable
 from lit_medseg.errors import ConfigError, DataError
 
@@ -40,6 +41,21 @@ def test_channels_overlapping_masks_and_labels(tmp_path):
     assert [ref.path for ref in first.images] == ["f.png", "t.png"]
     assert [ref.path for ref in first.masks] == ["w/1.png", "d/1.png"]
     assert (first.labels, second.labels) == (("wet",), ())
+
+
+def test_named_channels_and_parts_of_files(tmp_path):
+    image = {"t1": "{id}/t1.nii.gz", "b0": "{id}/dwi.nii.gz[0]", "pet": "all.h5:{id}/pet", "row": "x.npz:a[{id}]"}
+    case = table(tmp_path, "id\n7\n", image=image, case="{id}", mask="{id} [1].png").list().cases[0]
+    assert case.channels == ("t1", "b0", "pet", "row")
+    assert case.images == (
+        Ref("7/t1.nii.gz"),
+        Ref("7/dwi.nii.gz", "", 0),
+        Ref("all.h5", "7/pet"),
+        Ref("x.npz", "a", 7),
+    )
+    assert case.masks == (Ref("7 [1].png"),)
+    with pytest.raises(ConfigError, match="image: it is empty"):
+        CsvTable("r", "t", {}, "{id}")
 
 
 def test_a_missing_column_is_named_with_the_nearest(tmp_path):

@@ -9,16 +9,24 @@ import pytest
 from jsonargparse import ArgumentParser
 
 import lit_medseg.catalogue
+from lit_medseg.catalogue.bids_tree import Bids
 from lit_medseg.catalogue.case import Case, Ref
 from lit_medseg.catalogue.class_folders import ClassFolders
 from lit_medseg.catalogue.csv_table import CsvTable
+from lit_medseg.catalogue.decathlon import Decathlon
+from lit_medseg.catalogue.dicom_tree import DicomTree
 from lit_medseg.catalogue.folder_pairs import FolderPairs
+from lit_medseg.catalogue.hdf5_archive import Hdf5Archive
+from lit_medseg.catalogue.nnunet_raw import NnUNetRaw
 from lit_medseg.catalogue.numpy_archive import NumpyArchive
 from lit_medseg.catalogue.phantom import Phantom
+from lit_medseg.catalogue.phantom_volumes import PhantomVolumes
+from lit_medseg.catalogue.read_ref import read_image_ref, read_mask_ref
 from lit_medseg.catalogue.source import Source, listing
+from lit_medseg.catalogue.study_folder import StudyFolder
 from lit_medseg.errors import DataError
-from lit_medseg.imaging.read_array import read_image, read_mask
 from lit_medseg.imaging.write_png import write_png
+from tests.catalogue.fake_volumes import bids, decathlon, dicom_tree, hdf5_archive, image, nnunet_raw, write_nifti
 
 NAMES = ("10", "9", "b", "A", "ä")
 
@@ -51,12 +59,29 @@ def phantom(root):
     return Phantom(str(root), patients=2, slices=2, size=32)
 
 
+def phantom_volumes(root):
+    return PhantomVolumes(str(root), patients=2, slices=8, size=32)
+
+
+def study_folder(root):
+    for number in range(2):
+        write_nifti(root / f"new{number}.nii.gz", image(number))
+    return StudyFolder(str(root))
+
+
 BUILDERS = {
     FolderPairs: folder_pairs,
     ClassFolders: class_folders,
     CsvTable: csv_table,
     NumpyArchive: numpy_archive,
     Phantom: phantom,
+    PhantomVolumes: phantom_volumes,
+    NnUNetRaw: nnunet_raw,
+    Decathlon: decathlon,
+    Bids: bids,
+    DicomTree: dicom_tree,
+    Hdf5Archive: hdf5_archive,
+    StudyFolder: study_folder,
 }
 
 
@@ -73,7 +98,8 @@ def test_every_source_is_under_this_contract():
 
 
 @pytest.fixture(params=BUILDERS, ids=lambda kind: kind.__name__)
-def source(request, tmp_path):
+def source(request, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path.parent / "config"))
     built = BUILDERS[request.param](tmp_path)
     built.prepare()
     return built
@@ -92,10 +118,12 @@ def test_references_are_relative_and_readable(source):
         for ref in (*case.images, *case.masks):
             assert not ref.path.startswith(("/", "."))
             assert "\\" not in ref.path
-            assert (source.folder / ref.path).is_file()
-        assert read_image(source.folder / case.images[0].path, case.images[0].key, case.images[0].index).ndim == 3
+            assert (source.folder / ref.path).exists()
+        image = read_image_ref(source.folder, case.images[0])
+        assert len(image.grid) in (2, 3)
         for ref in case.masks:
-            assert read_mask(source.folder / ref.path, ref.key, ref.index).ndim == 2
+            assert read_mask_ref(source.folder, ref, image).array.shape == (1, *image.grid)
+        assert len(case.channels) in (0, len(case.images))
 
 
 def test_listing_is_deterministic(source):

@@ -1,6 +1,7 @@
 """Volumes through the existing chain: source, manifest, sample."""
 
 import gzip
+import os
 
 import nibabel
 import numpy as np
@@ -154,3 +155,17 @@ def test_overlapping_masks_of_a_volume(tmp_path):
     assert sample.mask.array.shape == (2, 5, 6, 7)
     np.testing.assert_array_equal(sample.mask.array[1], mask(1, values=(0, 1)).transpose(2, 1, 0))
     assert scan_case(tmp_path, case, classes)[0].pixels["a"] == int(mask(0, values=(0, 1)).sum())
+
+
+def test_a_change_in_the_voxels_beside_a_header_is_seen(tmp_path):
+    raw, header = tmp_path / "d/images/a.raw", tmp_path / "d/images/a.mhd"
+    header.parent.mkdir(parents=True)
+    text = "ObjectType = Image\nNDims = 3\nDimSize = 7 6 5\nElementType = MET_SHORT\nElementDataFile = a.raw\n"
+    header.write_text(text)
+    source = FolderPairs(str(tmp_path / "d"), masks=None, patient_pattern="(.)")
+    hashes = set()
+    for seed in range(2):
+        raw.write_bytes(image(seed).tobytes())
+        os.utime(raw, ns=(seed, seed))
+        hashes.add(build_manifest(source, None, tmp_path / "cache").data_hash)
+    assert len(hashes) == 2

@@ -34,7 +34,7 @@ def test_segmentation_batches(tmp_path):
     assert batch["image"].shape == (6, 3, 24, 24)
     assert batch["image"].dtype == torch.float32
     assert batch["mask"].shape == (6, 24, 24)
-    assert batch["mask"].dtype == torch.int64
+    assert batch["mask"].dtype == torch.uint8
     assert set(batch["case_id"]) <= set(module.split.train)
     assert set(batch) == {"image", "mask", "case_id"}
 
@@ -51,7 +51,7 @@ def test_evaluation_batches_have_the_way_back(tmp_path, steps):
             raw = read_mask(tmp_path / "pairs" / "masks" / f"{case_id}.png")
             codes = np.select([raw == 255, raw == 128], [1, 2], 0)
             np.testing.assert_array_equal(batch["reference"][number].numpy(), codes)
-            assert batch["reference"][number].dtype == torch.int64
+            assert batch["reference"][number].dtype == torch.uint8
             image = module.native_image(case_id).with_array(batch["image"][number].numpy())
             assert batch["mask"][number].shape == batch["image"][number].shape[1:]
             assert module.pipeline.invert(image, batch["trace"][number]).grid == codes.shape

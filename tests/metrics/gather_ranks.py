@@ -14,9 +14,11 @@ from torch import distributed
 from lit_medseg.metrics.case_table import case_table, write_case_table
 from lit_medseg.metrics.gather import gather_rows
 from lit_medseg.metrics.segmentation_rows import segmentation_rows
+from lit_medseg.metrics.segmentation_scoring import SegmentationScoring
 from lit_medseg.target import MultiClass
 
 TARGET = MultiClass(("background", "organ", "lesion"))
+SCORING = SegmentationScoring("always", lesions=True)
 RUNS = [(cases, world) for cases in (2, 9) for world in (1, 2, 3)]
 
 
@@ -30,7 +32,8 @@ def evaluate(rank, world, cases, folder):
     for index in (index for batch in batches[rank::world] for index in batch):
         generator = torch.Generator().manual_seed(index)
         reference, prediction = TARGET.decide(torch.rand(2, 3, 5 + index, 7, generator=generator))
-        rows += segmentation_rows(f"case-{(7 * index) % 10}", f"patient-{index // 2}", prediction, reference, TARGET)
+        case = (f"case-{(7 * index) % 10}", f"patient-{index // 2}", prediction, reference)
+        rows += segmentation_rows(*case, TARGET, (1.3, 0.7), SCORING)
     write_case_table(case_table(gather_rows(rows)), folder / f"{cases}-{world}-{rank}.csv")
     if world > 1:
         distributed.destroy_process_group()

@@ -133,6 +133,9 @@ def test_surfaces_wait_for_the_test():
     assert (scoring.at("val").surface, scoring.at("test").surface) == ("never", "always")
     assert SegmentationScoring("always").at("val").surface == "always"
     assert SegmentationScoring("never").at("test").surface == "never"
+    assert [SegmentationScoring(word).at("val").volume for word in ("always", "test", "never")] == [True, False, False]
+    assert all(SegmentationScoring(word).at("test").volume for word in ("always", "test", "never"))
+    assert SegmentationScoring(lesions=True).at("val").lesions
 
 
 @pytest.mark.parametrize(
@@ -147,3 +150,13 @@ def test_surfaces_wait_for_the_test():
 def test_bad_settings_are_refused(fields, text):
     with pytest.raises(ConfigError, match=re.escape(text)):
         SegmentationScoring(**fields)
+
+
+def test_boxes_of_small_structures_without_a_background_class():
+    target = MultiClass(("grey", "white", "fluid"))
+    reference = torch.ones(9, 9, dtype=torch.long)
+    reference[1, 1], reference[7, 7] = 0, 2
+    prediction = reference.roll(1, 0)
+    rows = segmentation_rows("case", "patient", prediction, reference, target, (1.0, 1.0), ALL)
+    assert [row["hd95_mm"] for row in (rows[0], rows[2])] == [1.0, 1.0]
+    assert [row["lesions"] for row in rows] == [1, 1, 1]

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -119,7 +119,8 @@ def choose_post_processing(
 def _decision(
     candidate: PostProcess, name: str, before: float, after: float, keep: bool
 ) -> dict[str, str | float | bool]:
-    step = type(candidate).__name__
+    own = [item.name for item in fields(candidate) if item.name not in ("classes", "together")]
+    step = f"{type(candidate).__name__}({', '.join(f'{field}={getattr(candidate, field)}' for field in own)})"
     return {"candidate": step, "class": name, "dice_before": before, "dice_after": after, "kept": keep}
 
 

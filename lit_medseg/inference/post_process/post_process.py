@@ -1,7 +1,7 @@
 """One change to a predicted mask, after the classes have been decided."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,8 @@ class PostProcess(ABC):
         together: Whether these classes are changed as one mask and not each alone.
     """
 
-    classes: tuple[str, ...] = ()
-    together: bool = False
+    classes: tuple[str, ...] = field(default=(), kw_only=True)
+    together: bool = field(default=False, kw_only=True)
 
     @abstractmethod
     def change(self, mask: Mask, spacing_mm: tuple[float, ...]) -> Mask:

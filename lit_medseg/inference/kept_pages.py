@@ -1,0 +1,35 @@
+"""Memory that is given back and asked for again, window after window, without the system's part in it."""
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+"""Parameters of glibc's `mallopt`."""
+_LARGEST_THRESHOLD = 32 * 2**20
+"""What glibc raises its own threshold to, in time, when such large blocks come and go."""
+
+
+@contextmanager
+def kept_pages() -> Iterator[None]:
+    """Keep large blocks within the process while the context lasts, and give them back at its end.
+
+    glibc asks the system for every block over 32 MiB and returns it at once, so that each window's logits come in fresh
+    pages, which the kernel clears one by one: with 100 classes that took longer than adding them. Elsewhere than with
+    glibc nothing is changed.
+    """
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    if libc is None or not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
+        yield
+        return
+    libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        # what the thresholds rise to by themselves in a process that works on large tensors: mallopt ended that
+        libc.mallopt(_MMAP_MAX, 65536)
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
+        libc.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST_THRESHOLD)
+        libc.malloc_trim(0)
