@@ -13,7 +13,7 @@ from monai.inferers import sliding_window_inference
 from torch import Tensor, nn
 
 from lit_medseg.inference.sliding_window import SlidingWindow
-#from lit_medseg.networks.residual_encoder_unet import residual_encoder_unet
+from lit_medseg.networks.residual_encoder_unet import residual_encoder_unet
 from lit_medseg.target import MultiClass
 
 CHANNELS = 2

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,15 +35,21 @@ def clock(batches: Iterable[Any], batch_size: int, seconds: float, warm_up: int)
 
 
 def report(result: dict[str, float]) -> None:
-    """Print a result as the last line, and end at once: peers' workers may not."""
+    """Print a result as the last line, and end at once with all workers: those of peers outlive their parent."""
     print(json.dumps(result), flush=True)
+    for pid in _children():
+        os.kill(int(pid), signal.SIGKILL)
     os._exit(0)
 
 
 def _processor_s() -> float:
     """Processor time of this process and its living children, in seconds."""
-    children = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split()
-    return sum(_used_s(pid) for pid in ["self", *children])
+    return sum(_used_s(pid) for pid in ["self", *_children()])
+
+
+def _children() -> list[str]:
+    """List the process ids of this process's children."""
+    return " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children")).split()
 
 
 def _used_s(pid: str) -> float:

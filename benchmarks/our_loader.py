@@ -59,7 +59,7 @@ def main() -> None:
 
 def ours(folder: Path, patch: list[int], batch: int, side: str) -> TrainingDataset:
     """Make the dataset as the data module does."""
-    pictures = side == "albumentations"
+    pictures, albumented = len(patch) == 2, side == "albumentations"
     cache = cached(folder, "picture" if pictures else "image")
     words = [{"class_path": f"albumentations.{name}", "init_args": arguments} for name, arguments in PICTURES]
     return TrainingDataset(
@@ -68,8 +68,8 @@ def ours(folder: Path, patch: list[int], batch: int, side: str) -> TrainingDatas
         labels=None,
         overlapping=False,
         patch_size=patch,
-        placement=Placement(0.0) if pictures else Placement(0.33, "balanced", "last", batch),
-        augmentation=Augmentation(words) if pictures else BatchAugmentation(),
+        placement=Placement(0.0) if albumented else Placement(0.33, "balanced", "last", batch),
+        augmentation=Augmentation(words) if albumented else BatchAugmentation(),
         normalize=Pipeline((Standardize(MEAN, STD),) if pictures else ()),
         seed=0,
         on_device=side == "device",

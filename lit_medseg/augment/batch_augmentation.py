@@ -78,9 +78,9 @@ class BatchAugmentation:
             DataError: Size and spacing have different numbers of axes.
         """
         matrices = [part.draw(rng, spacing_mm) for part in (self.rotation, self.shear, self.scaling)]
-        control = self.elastic.draw(rng, spacing_mm, size)
+        bend = self.elastic.draw(rng, spacing_mm, size)
         mirrored = self.mirror.draw(rng, len(size))
-        geometry = make_geometry(size, spacing_mm, matrices, control, mirrored)
+        geometry = make_geometry(size, spacing_mm, matrices, bend, mirrored)
         drawn = [change.maybe(rng, channels, spacing_mm) for change in self._intensities]
         return SamplePlan(geometry, tuple(change for change in drawn if change is not None))
 

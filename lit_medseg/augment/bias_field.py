@@ -65,7 +65,7 @@ def shade(image: Tensor, terms: dict[tuple[int, ...], float]) -> None:
     ]
     field = torch.zeros(size, device=image.device)
     for powers, value in terms.items():
-        term = torch.tensor(value, device=image.device)
+        term = torch.full([1] * len(size), value, device=image.device)
         for line, power in zip(lines, powers, strict=True):
             term = term * line**power if power else term
         field.add_(term)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lit_medseg.augment.anisotropy import coarse_axes
+from lit_medseg.augment.bspline import Bend
 from lit_medseg.augment.drawing import Range, check_probability, check_range, uniform
 from lit_medseg.errors import ConfigError, expected_got
 
@@ -47,26 +47,20 @@ class Elastic:
             expected = f"at most {_INJECTIVE * self.control_mm:g} (0.4 of control_mm)"
             raise ConfigError(expected_got(where, "folds space", expected, self.displacement_mm[1], todo))
 
-    def draw(
-        self, rng: np.random.Generator, spacing_mm: Sequence[float], size: Sequence[int]
-    ) -> NDArray[np.float64] | None:
-        """Draw the control points of a patch.
+    def draw(self, rng: np.random.Generator, spacing_mm: Sequence[float], size: Sequence[int]) -> Bend | None:
+        """Draw the control points of a patch; None where none are due.
 
         Args:
             rng: Draws.
             spacing_mm: Of all axes.
             size: Of the patch, in voxels.
-
-        Returns:
-            `(axes, *control points)`: displacement in voxels along each axis; None where none is due.
         """
         if rng.random() >= self.probability:
             return None
         reach_mm = uniform(rng, self.displacement_mm)
-        extent_mm = [(side - 1) * spacing for side, spacing in zip(size, spacing_mm, strict=True)]
-        # A cubic spline needs one point before the first interval and two after the last.
-        points = [int(np.ceil(extent / self.control_mm)) + 4 for extent in extent_mm]
+        steps = tuple(spacing / self.control_mm for spacing in spacing_mm)
+        # A cubic spline of n intervals has n + 3 control points.
+        points = [max(1, int(np.ceil((side - 1) * step))) + 3 for side, step in zip(size, steps, strict=True)]
         control = rng.uniform(-reach_mm, reach_mm, (len(size), *points))
         control[list(coarse_axes(spacing_mm))] = 0
-        voxels: NDArray[np.float64] = control / np.reshape(spacing_mm, (-1, *[1] * len(size)))
-        return voxels
+        return Bend(control / np.reshape(spacing_mm, (-1, *[1] * len(size))), steps)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_medseg.augment.bspline import Bend
 from lit_medseg.errors import DataError, expected_got
 
 Box = tuple[tuple[int, ...], tuple[int, ...]]
@@ -20,13 +21,13 @@ class Geometry:
         size: Of the patch, in voxels.
         mirrored: Axes of the patch that are mirrored, where nothing else moves; the matrix holds them otherwise.
         matrix: `(axes, axes)` in voxels; None for none.
-        control: `(axes, *control points)`, voxels (see `Elastic.draw`); None for none.
+        bend: Of the patch's own grid; None for none. With it goes a matrix.
     """
 
     size: tuple[int, ...]
     mirrored: tuple[int, ...] = ()
     matrix: NDArray[np.float64] | None = None
-    control: NDArray[np.float64] | None = None
+    bend: Bend | None = None
 
     @property
     def exact(self) -> bool:
@@ -43,8 +44,8 @@ class Geometry:
             return tuple(corner), tuple(start + side for start, side in zip(corner, self.size, strict=True))
         half = (np.array(self.size) - 1) / 2
         reach = np.abs(self.matrix) @ half
-        if self.control is not None:
-            reach = reach + np.abs(self.control).reshape(len(half), -1).max(axis=1)
+        if self.bend is not None:
+            reach = reach + self.bend.reach
         centre = np.array(corner) + half
         start, last = np.floor(centre - reach), np.floor(centre + reach) + 1
         return tuple(start.astype(int).tolist()), tuple((last + 1).astype(int).tolist())
@@ -59,7 +60,7 @@ def make_geometry(
     size: Sequence[int],
     spacing_mm: Sequence[float],
     matrices_mm: Sequence[NDArray[np.float64] | None],
-    control: NDArray[np.float64] | None,
+    bend: Bend | None,
     mirrored: tuple[int, ...],
 ) -> Geometry:
     """Join what was drawn into one resampling.
@@ -68,7 +69,7 @@ def make_geometry(
         size: Of the patch, in voxels.
         spacing_mm: Of all axes.
         matrices_mm: Rotation, shear, scaling: the first is applied last; None for none.
-        control: Control points of a bend, or None.
+        bend: Or None.
         mirrored: Axes.
 
     Raises:
@@ -78,7 +79,7 @@ def make_geometry(
         todo = "Give a patch size with as many numbers as the images have axes"
         raise DataError(expected_got("patch", "other axes than the image", len(spacing_mm), len(size), todo))
     drawn = [matrix for matrix in matrices_mm if matrix is not None]
-    if not drawn and control is None:
+    if not drawn and bend is None:
         return Geometry(tuple(size), mirrored)
     total = np.eye(len(size))
     for matrix in drawn:
@@ -86,4 +87,4 @@ def make_geometry(
     scale = np.array(spacing_mm)
     voxels = total * scale[np.newaxis, :] / scale[:, np.newaxis]
     voxels[:, list(mirrored)] *= -1
-    return Geometry(tuple(size), (), voxels, control)
+    return Geometry(tuple(size), (), voxels, bend)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from lit_medseg.augment.bspline import bend
 from lit_medseg.augment.geometry import Geometry
 
 
@@ -34,11 +33,11 @@ def resampled(
         return image.flip(axes), None if mask is None else mask.flip(axes)
     below, parts = _neighbours(_coordinates(geometry, offset, image.device), image.shape[1:])
     strides = _strides(image.shape[1:])
-    base = _flat(below, strides, geometry.size)
+    base = _summed(below[-1], below[:-1], strides[:-1]).expand(geometry.size).contiguous()
     patch = torch.stack([_mixed(plane.reshape(-1), base, parts, strides) for plane in image])
     if mask is None:
         return patch, None
-    nearer = _flat([low + (part > 0.5) for low, part in zip(below, parts, strict=True)], strides, geometry.size)
+    nearer = _summed(base, [(part > 0.5).to(base) for part in parts], strides)
     codes = [plane.reshape(-1).index_select(0, nearer.reshape(-1)).view(geometry.size) for plane in mask]
     return patch, torch.stack(codes)
 
@@ -55,11 +54,12 @@ def _coordinates(geometry: Geometry, offset: Sequence[float], device: torch.devi
     matrix = [] if geometry.matrix is None else geometry.matrix.tolist()
     found = []
     for start, factors in zip(offset, matrix, strict=True):
-        terms = [line * factor for line, factor in zip(lines, factors, strict=True) if factor != 0]
-        found.append(sum(terms, start=torch.tensor(start, dtype=torch.float32, device=device)))
-    if geometry.control is None:
+        used = [(line, factor) for line, factor in zip(lines, factors, strict=True) if factor != 0]
+        place = torch.full([1] * axes, start, device=device)  # `torch.tensor` would wait for the device
+        found.append(_summed(place, [line for line, _ in used], [factor for _, factor in used]))
+    if geometry.bend is None:
         return found
-    return [line + moved for line, moved in zip(found, bend(geometry.control, geometry.size, device), strict=True)]
+    return [line + moved for line, moved in zip(found, geometry.bend.field(geometry.size, device), strict=True)]
 
 
 def _neighbours(coordinates: Sequence[Tensor], box: Sequence[int]) -> tuple[list[Tensor], list[Tensor]]:
@@ -82,10 +82,12 @@ def _strides(box: Sequence[int]) -> list[int]:
     return steps
 
 
-def _flat(places: Sequence[Tensor], strides: Sequence[int], size: Sequence[int]) -> Tensor:
-    """Turn places along the axes into places in memory, `(*size)`."""
-    total = sum(place * stride for place, stride in zip(places, strides, strict=True))
-    return torch.as_tensor(total).expand(*size).contiguous()
+def _summed(start: Tensor, terms: Sequence[Tensor], factors: Sequence[float]) -> Tensor:
+    """Add terms times factors; what varies along few axes is added first, while the sum is small."""
+    total = start
+    for term, factor in zip(terms, factors, strict=True):
+        total = torch.add(total, term, alpha=factor)
+    return total
 
 
 def _mixed(plane: Tensor, base: Tensor, parts: Sequence[Tensor], strides: Sequence[int]) -> Tensor:

@@ -12,13 +12,16 @@ from lit_medseg.catalogue.patient_pattern import PatientPattern
 from lit_medseg.catalogue.source import Listing, Source, listing
 from lit_medseg.errors import DataError, expected_got
 
+PICTURES = (".png", ".bmp", ".tif")
+
 
 @dataclass(frozen=True)
 class NnUNetRaw(Source):
     """Lists `imagesTr/<case>_0000.nii.gz` (one file per channel) with `labelsTr/<case>.nii.gz`, as dataset.json says.
 
-    The names of the channels are those of `channel_names` (of `modality` in the first version's format). Which classes
-    are learnt is the YAML's `truth.masks`, by the codes of dataset.json's `labels`.
+    A picture in colours is one file with several channels. The names of the channels are those of `channel_names` (of
+    `modality` in the first version's format). Which classes are learnt is the YAML's `truth.masks`, by the codes of
+    dataset.json's `labels`.
     Source: Isensee et al. 2021, doi:10.1038/s41592-020-01008-z; format of nnU-Net 2.
 
     Attributes:
@@ -91,8 +94,10 @@ class NnUNetRaw(Source):
         Raises:
             DataError: A channel or the mask is missing, a file lies outside the root, or no patient is in the name.
         """
-        where, files = f"case {case_id}", found.images[case_id]
-        if len(files) != len(about.channels) or not all(files):
+        where, files, channels = f"case {case_id}", found.images[case_id], about.channels
+        if about.ending in PICTURES and files[0] and not any(files[1:]):  # colours are channels of one file
+            files, channels = files[:1], ()
+        elif len(files) != len(about.channels) or not all(files):
             got = [file for file in files if file]
             todo = "Add the files, or leave the case out"
             raise DataError(expected_got(where, "channels are missing", about.channels, got, todo))
@@ -105,7 +110,7 @@ class NnUNetRaw(Source):
                 todo = "Write paths relative to the folder of dataset.json"
                 raise DataError(expected_got(where, "a file lies outside the root", "a relative path", ref, todo))
         patient = PatientPattern(self.patient_pattern).patient(case_id, where)
-        return Case(case_id, patient, tuple(map(Ref, files)), mask, channels=about.channels)
+        return Case(case_id, patient, tuple(map(Ref, files)), mask, channels=channels)
 
 
 @dataclass(frozen=True)

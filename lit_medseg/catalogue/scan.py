@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -12,17 +13,16 @@ import psutil
 from rich.console import Console
 from rich.progress import Progress
 
-from lit_medseg.catalogue.case import Case
+from lit_medseg.catalogue.case import Case, Ref
 from lit_medseg.catalogue.classes import Classes
 from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.scan_case import scan_case
-from lit_medseg.catalogue.stored_files import files_of_cases
+from lit_medseg.catalogue.stored_files import stored_files
 from lit_medseg.errors import expected_got
 
 MOST_THREADS = 16
 QUIET_S = 1.0
 SMALL_BYTES = 1 << 20
-SHARED = (".npz", ".npy", ".h5", ".hdf5")  # one file of many cases says nothing about the size of one
 IN_MEMORY = 12  # compressed file to arrays, and the copies that hashing and coding make
 
 
@@ -70,15 +70,21 @@ def _scanned(folder: Path, case: Case, classes: Classes | None) -> tuple[Entry |
 def reading_threads(folder: Path, cases: Sequence[Case]) -> int:
     """Choose how many cases are read at once: what the cores can do and the memory can hold."""
     threads = min(MOST_THREADS, os.cpu_count() or 1)
-    largest = 0
-    for case in cases:
-        with contextlib.suppress(OSError):  # the case's own scan reports what is missing
-            files = [file for file in files_of_cases(folder, [case]) if file.suffix.lower() not in SHARED]
-            largest = max(largest, sum(file.stat().st_size for file in files))
+    shared = Counter(ref.path for case in cases for ref in (*case.images, *case.masks))
+    refs = {ref.path: ref for case in cases for ref in (*case.images, *case.masks)}
+    bytes_of = {path: _stored_bytes(folder, ref) / shared[path] for path, ref in refs.items()}
+    largest = max((sum(bytes_of[ref.path] for ref in (*case.images, *case.masks)) for case in cases), default=0)
     if largest < SMALL_BYTES:
         return threads
     room = psutil.virtual_memory().available // 2
     return max(1, min(threads, int(room // (largest * IN_MEMORY))))
+
+
+def _stored_bytes(folder: Path, ref: Ref) -> int:
+    """Count the bytes behind a reference; none where files are missing: the case's own scan reports them."""
+    with contextlib.suppress(OSError):
+        return sum(file.stat().st_size for file in stored_files(folder, ref))
+    return 0
 
 
 def _with_bar(

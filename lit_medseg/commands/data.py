@@ -34,10 +34,21 @@ def main(argv: list[str]) -> int:
         return convert(
             Path(arguments.source), Path(arguments.target), Conversion(**{key: getattr(arguments, key) for key in keys})
         )
+    try:
+        return _run(arguments, words)
+    except OSError as error:
+        from lit_medseg.errors import DataError, expected_got  # noqa: PLC0415
+
+        todo = "Free space, or name another folder with --out"
+        where = arguments.out or "cache_dir"
+        raise DataError(expected_got(where, "a file cannot be written", "room", error.strerror, todo)) from error
+
+
+def _run(arguments: argparse.Namespace, words: list[str]) -> int:
+    """Run a verb that works on an experiment's data."""
     from lit_medseg.commands.data_settings import read_data_settings  # noqa: PLC0415
 
-    files = [*arguments.config, *([arguments.yaml] if arguments.yaml else [])]
-    settings = read_data_settings(files, words)
+    settings = read_data_settings([*arguments.config, *([arguments.yaml] if arguments.yaml else [])], words)
     out = None if arguments.out is None else Path(arguments.out)
     if arguments.verb == "check":
         from lit_medseg.commands.data_check import check  # noqa: PLC0415

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lit_medseg.catalogue.build_manifest import survey_cases
-from lit_medseg.catalogue.classes import Classes
+from lit_medseg.catalogue.classes import Classes, MaskClasses
 from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.identical import identical_faults, identical_groups
 from lit_medseg.catalogue.manifest import Manifest
@@ -18,6 +18,7 @@ from lit_medseg.errors import SplitError
 from lit_medseg.imaging.same_grid import GRID_TOLERANCE
 
 MOST_NAMED = 5
+NO_SPLIT = Split((), (), (), "none")
 
 
 def check(settings: DataSettings, out: Path | None) -> int:
@@ -34,23 +35,24 @@ def check(settings: DataSettings, out: Path | None) -> int:
         MedSegError: The source as a whole cannot be used.
     """
     settings.source.prepare()
-    classes = settings.classes
+    classes = settings.declared
     survey = survey_cases(settings.source, classes, settings.cache_dir, settings.trust.patients, anew=True)
-    manifest, faults = survey.manifest, [*survey.faults]
-    sound = not faults
-    if manifest.entries:
-        split, wrong = _split(settings, manifest, classes, sound)
-        faults += wrong
-        alike = identical_faults(manifest, split)
-        faults += alike if settings.trust.identical == "refuse" else []
-        notes = [*_notes(manifest.entries), *_doubles(manifest)]
-    else:
-        notes = []
-    if not sound:
+    manifest, faults, notes = survey.manifest, [*survey.faults], [*_notes(survey.manifest.entries)]
+    notes += [f"identical images: {_some(group)}" for group in identical_groups(manifest)]
+    split = NO_SPLIT
+    if classes is None:
+        notes.append("`truth` declares no classes: masks, labels and split are not checked")
+    elif faults:
         notes.append("the split is checked once the cases are sound")
+    else:
+        split, wrong = _split(settings, manifest, classes)
+        faults += wrong
+    if settings.trust.identical == "refuse":
+        faults += identical_faults(manifest, split)
     rows = [("cases", f"{len(manifest.entries)} sound of {survey.listed}")]
-    rows += fact_rows(manifest.entries, classes.names)
-    rows += [("masks lie on their image's grid", f"within {GRID_TOLERANCE:g} of the smallest spacing")]
+    rows += fact_rows(manifest.entries, () if classes is None else classes.names)
+    if isinstance(classes, MaskClasses):
+        rows.append(("masks lie on their image's grid", f"within {GRID_TOLERANCE:g} of the smallest spacing"))
     _report(settings.name, rows, faults, notes)
     if out is not None:
         _write(out / "check.json", rows, faults, notes)
@@ -62,14 +64,12 @@ def fault_kind(fault: str) -> str:
     return fault.partition(": ")[2].partition(", expected")[0] or fault
 
 
-def _split(settings: DataSettings, manifest: Manifest, classes: Classes, sound: bool) -> tuple[Split, list[str]]:
+def _split(settings: DataSettings, manifest: Manifest, classes: Classes) -> tuple[Split, list[str]]:
     """Make the split of a sound data set and find its faults; an empty split where it cannot be made."""
-    if not sound:
-        return Split((), (), (), "none"), []
     try:
         split = settings.splitter.split(manifest, classes)
     except SplitError as error:
-        return Split((), (), (), "none"), [str(error)]
+        return NO_SPLIT, [str(error)]
     return split, split_faults(split, manifest, classes)
 
 
@@ -90,11 +90,6 @@ def _notes(entries: Sequence[Entry]) -> Iterator[str]:
     spacings = {tuple(round(size, 3) for size in entry.spacing_mm) for entry in entries}
     if len(spacings) > 1:
         yield f"{len(spacings)} different spacings: a step has to bring the cases to one"
-
-
-def _doubles(manifest: Manifest) -> Iterator[str]:
-    for group in identical_groups(manifest):
-        yield f"identical images: {_some(group)}"
 
 
 def _some(names: Sequence[str]) -> str:

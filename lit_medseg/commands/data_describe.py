@@ -33,7 +33,8 @@ def describe(settings: DataSettings, out: Path) -> None:
         MedSegError: The data set has faults (`data check` lists all of them).
     """
     settings.source.prepare()
-    classes = settings.classes
+    classes = settings.declared
+    names = () if classes is None else classes.names
     manifest = build_manifest(settings.source, classes, settings.cache_dir, settings.trust.patients)
     folder, entries = settings.source.folder, manifest.entries
 
@@ -41,9 +42,9 @@ def describe(settings: DataSettings, out: Path) -> None:
         return case_intensities(entry, load_sample(folder, entry.case, classes))
 
     threads = reading_threads(folder, [entry.case for entry in entries])
-    plain = fingerprint(entries, each(entries, look, threads, "Looking at cases"), classes.names)
+    plain = fingerprint(entries, each(entries, look, threads, "Looking at cases"), names)
     plain = {"name": settings.name, "data_hash": manifest.data_hash, **plain}
-    rows = [("cases", str(len(entries))), *fact_rows(entries, classes.names), *_own_rows(plain)]
+    rows = [("cases", str(len(entries))), *fact_rows(entries, names), *_own_rows(plain)]
     print_table(f"{settings.name}: data describe", ("what", "found"), rows)
     print_table(
         "intensities", ("channel", "within", "0.5 %", "median", "99.5 %", "mean", "std"), _intensity_rows(plain)
@@ -72,12 +73,12 @@ def _intensity_rows(plain: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
-def _draw(path: Path, folder: Path, entries: Sequence[Entry], classes: Classes) -> None:
+def _draw(path: Path, folder: Path, entries: Sequence[Entry], classes: Classes | None) -> None:
     """Draw cases that are spread evenly over the data set, those with foreground before the others."""
     drawn = [entry for entry in entries if entry.present] or list(entries)
     most = PICTURES_DRAWN if all(len(entry.grid) == 2 for entry in drawn) else VOLUMES_DRAWN
     count = min(most, len(drawn))
     chosen = [drawn[number * len(drawn) // count] for number in range(count)]
     cases = [(entry.case.case_id, planes(load_sample(folder, entry.case, classes))) for entry in chosen]
-    masked = isinstance(classes, MaskClasses)
-    draw_sheet(path, cases, classes.names if masked else (), isinstance(classes, MaskClasses) and classes.overlapping)
+    masks = classes if isinstance(classes, MaskClasses) else None
+    draw_sheet(path, cases, () if masks is None else masks.names, masks is not None and masks.overlapping)

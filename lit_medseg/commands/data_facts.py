@@ -22,7 +22,7 @@ def fact_rows(entries: Sequence[Entry], class_names: Sequence[str]) -> list[tupl
         return []
     dimensions = {len(entry.grid) for entry in entries}
     rows = [
-        ("patients", str(len({entry.case.group for entry in entries}))),
+        ("patients", _patients(entries)),
         ("channels", _counted([_channels(entry) for entry in entries])),
         ("dtype", _counted([entry.dtype for entry in entries])),
         ("grid", _ranges([entry.grid for entry in entries], "{:g}")),
@@ -46,6 +46,14 @@ def class_fact(entries: Sequence[Entry], name: str) -> str:
         return f"{text}, {middle:.3g} ml{span}"
     shares = [100 * entry.pixels[name] / np.prod(entry.grid) for entry in present if name in entry.pixels]
     return f"{text}, {np.median(shares):.3g} % of the pixels" if shares else text
+
+
+def _patients(entries: Sequence[Entry]) -> str:
+    unknown = sum(entry.case.patient_id is None for entry in entries)
+    if unknown == len(entries):
+        return "unknown"
+    number = len({entry.case.patient_id for entry in entries} - {None})
+    return f"{number}, unknown in {unknown} cases" if unknown else str(number)
 
 
 def _channels(entry: Entry) -> str:

@@ -102,11 +102,13 @@ def fingerprint(
 
 def _points(native: Volume, mask: Volume | None, generator: np.random.Generator) -> NDArray[np.int64]:
     """Draw voxels `(n, len(S))` of the foreground, of the whole grid where there is none."""
-    flat = np.arange(int(np.prod(native.grid)))
-    if mask is not None and mask.array.any():
-        flat = np.flatnonzero(mask.array.any(axis=0))
-    if len(flat) > MOST_VOXELS:
-        flat = np.sort(generator.choice(flat, MOST_VOXELS, replace=False))
+    inside = None if mask is None or not mask.array.any() else np.flatnonzero(mask.array.any(axis=0))
+    number = int(np.prod(native.grid)) if inside is None else len(inside)
+    # Drawn from a number, not from a list: the voxels of a large volume need not be listed.
+    drawn = (
+        np.arange(number) if number <= MOST_VOXELS else np.sort(generator.choice(number, MOST_VOXELS, replace=False))
+    )
+    flat = drawn if inside is None else inside[drawn]
     return np.stack(np.unravel_index(flat, native.grid), axis=1)
 
 

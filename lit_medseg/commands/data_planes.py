@@ -89,7 +89,7 @@ def _others(base: Volume, sample: Sample) -> Iterator[Plane]:
             continue
         name = sample.channels[place] if sample.channels else f"channel {place}"
         plane = _plane_of(image, hung, at)
-        yield Plane(name, plane, None if codes is None else codes[:, at], aspect, SIDES[0])
+        yield Plane(name, plane, None if codes is None else codes[:, at].copy(), aspect, SIDES[0])
 
 
 def _plane_of(image: Volume, hung: Volume, at: int) -> NDArray[np.generic]:

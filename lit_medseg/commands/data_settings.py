@@ -50,6 +50,11 @@ class DataSettings:
         """
         return self.truth.classes()
 
+    @property
+    def declared(self) -> Classes | None:
+        """The declared classes; None for images without truth."""
+        return self.truth.classes() if self.truth.declared else None
+
 
 def read_data_settings(files: Sequence[str], words: Sequence[str]) -> DataSettings:
     """Read the YAMLs of an experiment as `fit` does, but only what concerns its cases.

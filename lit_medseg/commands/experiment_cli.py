@@ -32,7 +32,25 @@ _NOT_HASHED = (
 """Keys that say where and on what a run happens, not what it computes, and those that follow from the data: they do not
 name the run."""
 
-_ENCODER_WEIGHTS = ["model", "init_args", "network", "init_args", "encoder_weights"]
+_NETWORK = "model.init_args.network.init_args"
+_INFERER = "model.init_args.evaluating.inferer"
+_STAND_INS: dict[str, Any] = {
+    **dict.fromkeys((*INPUT_NAMES, *OUTPUT_NAMES), 1),
+    "spatial_dims": 3,
+    "img_size": (32, 32, 32),
+    "patch_size": (32, 32, 32),
+}
+"""Stand for the data's share of a network's arguments while the parser checks the rest."""
+_FILLED = (
+    *(
+        f"{network}.{name}"
+        for network in (_NETWORK, f"{_NETWORK}.network.init_args")
+        for name in (*_STAND_INS, "spacing_mm", "encoder_weights")
+    ),
+    _INFERER,
+    f"{_INFERER}.init_args.patch_size",
+)
+"""Keys that follow from the data where the user leaves them out: they do not name the run then."""
 _VERBS = ("fit", "validate", "test", "predict")
 
 
@@ -158,15 +176,16 @@ class ExperimentCLI(LightningCLI):
         refuse_empty_keys(self.settings.config or (), [action.dest for action in self._parser(words[0])._actions])
 
     def _with_ports(self) -> Namespace:
-        """Give the configuration with numbers in place of the channels that the data will give.
+        """Give the configuration with numbers in place of those that the data will give.
 
         A network may have no default for them, and the parser would miss them.
         """
         config = self.config.clone()
-        network = config[self.verb].get("model.init_args.network.init_args") or {}
-        for name in (*INPUT_NAMES, *OUTPUT_NAMES):
-            if name in network and network[name] is None:
-                network[name] = 1
+        for path in (_NETWORK, f"{_NETWORK}.network.init_args", f"{_INFERER}.init_args"):
+            arguments = config[self.verb].get(path) or {}
+            for name, value in _STAND_INS.items():
+                if name in arguments and arguments[name] is None:
+                    arguments[name] = value
         return cast(Namespace, config)
 
     @override
@@ -212,8 +231,9 @@ class ExperimentCLI(LightningCLI):
         plain = self.resolved()
         for key in _NOT_HASHED:
             _drop(plain, key.split("."))
-        if not _at(self.given, _ENCODER_WEIGHTS):  # smp's own default, which `fill_ports` takes away
-            _drop(plain, _ENCODER_WEIGHTS)
+        for path in (key.split(".") for key in _FILLED):
+            if not _at(self.given, path):
+                _drop(plain, path)
         return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
 
     def build(self, key: str) -> Any:

@@ -1,5 +1,7 @@
 """What a YAML leaves to the data: the coding of the classes, the channels of the network, the size of its windows."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -10,8 +12,10 @@ from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.inference.sliding_window import SlidingWindow
 from lit_medseg.networks.ports import fill_ports
+from lit_medseg.networks.slices_as_channels import SlicesAsChannels
 from lit_medseg.target import Target
 
+_SLICES = f"{SlicesAsChannels.__module__}.{SlicesAsChannels.__qualname__}"
 _WINDOWS = f"{SlidingWindow.__module__}.{SlidingWindow.__qualname__}"
 
 
@@ -34,13 +38,44 @@ def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
             expected_got("model.target", "contradicts the data", _plain_target(coding), _plain_target(stated), todo)
         )
     model.target = coding
-    network = model.network
-    given = cli.given["model"]["init_args"]["network"].get("init_args", {})
-    filled = fill_ports(_imported(network.class_path), given, data.image_channels, data.target.channels)
-    for name, value in filled.items():
-        network.init_args[name] = value
+    given = cli.given["model"]["init_args"]["network"].get("init_args") or {}
+    numbers = _Numbers(data.image_channels, data.target.channels, data.training.patch_size, data.spacing_mm)
+    _fill_network(model.network, given, numbers)
     if data.training.patch_size is not None:
         _fill_windows(model, data.training.patch_size)
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """What a network takes from the data; see `fill_ports`."""
+
+    channels_in: int
+    channels_out: int
+    patch_size: Sequence[int] | None
+    spacing_mm: Sequence[float] | None
+
+    def of_slices(self, neighbours: int) -> "_Numbers":
+        """Give the numbers of a network that sees slices with their neighbours as channels."""
+        channels = self.channels_in * (2 * neighbours + 1)
+        patch = None if self.patch_size is None else self.patch_size[1:]
+        return _Numbers(channels, self.channels_out, patch, None if self.spacing_mm is None else self.spacing_mm[1:])
+
+
+def _fill_network(network: Namespace, given: dict[str, Any], numbers: _Numbers) -> None:
+    """Complete a network's settings, and those of the network of pictures within `SlicesAsChannels`."""
+    filled = fill_ports(
+        _imported(network.class_path),
+        given,
+        numbers.channels_in,
+        numbers.channels_out,
+        numbers.patch_size,
+        numbers.spacing_mm,
+    )
+    for name, value in filled.items():
+        network.init_args[name] = value
+    if network.class_path == _SLICES:
+        inner_given = (given.get("network") or {}).get("init_args") or {}
+        _fill_network(network.init_args.network, inner_given, numbers.of_slices(network.init_args.neighbours))
 
 
 def _fill_windows(model: Namespace, patch_size: list[int]) -> None:

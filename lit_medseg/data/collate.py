@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-import torch
+from torch.utils.data import default_collate
 
 from lit_medseg.batch import Batch
 from lit_medseg.data.crops import joined
@@ -26,5 +26,6 @@ def collate(samples: Sequence[dict[str, Any]]) -> Batch:
         if key == "crop":
             batch["crops"] = joined(values)
         else:
-            batch[key] = torch.stack(values) if key in _STACKED else values
+            # torch's own stacks straight into the memory that processes share; `torch.stack` costs a copy more.
+            batch[key] = default_collate(values) if key in _STACKED else values
     return cast("Batch", batch)

@@ -162,6 +162,11 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         return self.state.image_channels
 
     @property
+    def spacing_mm(self) -> tuple[float, ...] | None:
+        """Median spacing of the images that the network is trained on; None where it is unknown."""
+        return self.state.spacing_mm
+
+    @property
     def segments(self) -> bool:
         """Whether the truth is masks (segmentation) and not labels."""
         return self.state.truth.masks is not None

@@ -19,6 +19,8 @@ class FittedState:
         truth: The classes as the YAML of the training declared them.
         target: Their coding.
         image_channels: Channels that the network is given.
+        spacing_mm: Median spacing of the processed training images, in the order of their axes; None where it is
+            unknown.
     """
 
     pipeline: Pipeline
@@ -26,6 +28,7 @@ class FittedState:
     truth: Truth
     target: Target
     image_channels: int
+    spacing_mm: tuple[float, ...] | None = None
 
     def plain(self) -> dict[str, Any]:
         """Give the state as JSON-able data."""
@@ -44,6 +47,7 @@ class FittedState:
             },
             "target": self.target.plain(),
             "image_channels": self.image_channels,
+            "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
         }
 
     @classmethod
@@ -64,6 +68,7 @@ class FittedState:
                 Truth(masks, labels, bool(truth["overlapping"])),
                 target_from_plain(plain["target"]),
                 int(plain["image_channels"]),
+                None if plain["spacing_mm"] is None else tuple(plain["spacing_mm"]),
             )
         except (KeyError, TypeError) as error:
             todo = "Use a checkpoint that lit_medseg wrote"

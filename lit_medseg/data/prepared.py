@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 from lit_medseg.catalogue.classes import Classes
 from lit_medseg.catalogue.entry import Entry
@@ -101,7 +102,8 @@ def prepare_cases(plan: Plan) -> Prepared:
     cache = _cache(plan.cache_dir, folder, _used(manifest, split), classes, pipeline)
     channels = _one_number_of_channels(cache)
     normalize = _fit_normalize(plan, cache, train) if plan.adopted is None else plan.adopted.normalize
-    state = FittedState(pipeline, normalize, plan.truth, classes.target(), channels)
+    spacing_mm = _median_spacing(cache, train) if plan.adopted is None else plan.adopted.spacing_mm
+    state = FittedState(pipeline, normalize, plan.truth, classes.target(), channels, spacing_mm)
     _check_channels(plan.adopted, channels)
     return Prepared(folder, manifest, split, state, cache)
 
@@ -147,6 +149,14 @@ def _fit_normalize(plan: Plan, cache: CaseCache, train: Sequence[Entry]) -> Pipe
             yield Sample((flat_volume(cache.image(cache.rows[case_id])),))
 
     return remembered_fit(plan.cache_dir, plan.normalize, made_of, samples)
+
+
+def _median_spacing(cache: CaseCache, train: Sequence[Entry]) -> tuple[float, ...] | None:
+    """Give the median spacing of the processed training images; None where one of them has no place in space."""
+    traces = [cache.trace(cache.rows[entry.case.case_id]) for entry in train]
+    if any(trace.affine is None for trace in traces):
+        return None
+    return tuple(float(median(sides)) for sides in zip(*(trace.processed_mm for trace in traces), strict=True))
 
 
 def _one_number_of_channels(cache: CaseCache) -> int:

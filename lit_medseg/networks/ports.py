@@ -1,24 +1,31 @@
-"""The two numbers by which a network meets the data: channels in and channels out."""
+"""The numbers by which a network meets the data: channels in and out, and the size of its patches."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.networks.full_resolution import full_resolution
 
-INPUT_NAMES = ("in_channels", "in_chans")
-"""What libraries call the number of image channels: ours, smp and MONAI; timm."""
-OUTPUT_NAMES = ("classes", "num_classes", "out_channels")
-"""What libraries call the number of logit channels: smp; timm and torchvision; MONAI."""
+INPUT_NAMES = ("in_channels", "in_chans", "input_channels", "n_input_channels")
+"""What libraries call the number of image channels: ours, smp and MONAI; timm; dynamic-network-architectures; MONAI's
+ResNet."""
+OUTPUT_NAMES = ("classes", "num_classes", "out_channels", "n_classes")
+"""What libraries call the number of logit channels: smp; timm, torchvision and dynamic-network-architectures; MONAI."""
 
 
 def fill_ports(
-    factory: Callable[..., nn.Module], given: dict[str, Any], channels_in: int, channels_out: int
+    factory: Callable[..., nn.Module],
+    given: dict[str, Any],
+    channels_in: int,
+    channels_out: int,
+    patch_size: Sequence[int] | None = None,
+    spacing_mm: Sequence[float] | None = None,
 ) -> dict[str, Any]:
-    """Give a network the channel numbers of the data where the user gave none.
+    """Give a network the numbers of the data where the user gave none.
 
     An encoder's pretrained weights, which smp downloads unless told otherwise, become an explicit choice in the same
     way: not given means from scratch.
@@ -28,6 +35,8 @@ def fill_ports(
         given: The arguments that the user wrote; they are never changed.
         channels_in: Channels of a preprocessed image.
         channels_out: Channels of the logits that the target needs.
+        patch_size: Sides of what the network sees in training; None where they differ from image to image.
+        spacing_mm: Of the preprocessed images, in the order of the sides; None where it is unknown.
 
     Returns:
         The arguments to add; empty for a factory without any of the known names.
@@ -38,11 +47,21 @@ def fill_ports(
         if any(name in given for name in names):
             continue
         filled |= {name: value for name in names if name in known}
-    return filled
+    sizes: dict[str, Any] = {}
+    if patch_size is not None:
+        sizes |= {"spatial_dims": len(patch_size), "img_size": tuple(patch_size)}
+        # transformers call their tokens patches: those have a default, or stand beside img_size
+        if "img_size" not in known and "patch_size" in known and known["patch_size"].default is inspect.Parameter.empty:
+            sizes["patch_size"] = tuple(patch_size)
+    if spacing_mm is not None:
+        sizes["spacing_mm"] = tuple(spacing_mm)
+    return filled | {name: value for name, value in sizes.items() if name in known and name not in given}
 
 
 def check_ports(network: nn.Module, image_shape: tuple[int, ...], channels_out: int, dense: bool) -> None:
     """Run one blank image through the network and compare the logits' shape with what the target needs.
+
+    Of the levels of deep supervision the finest counts.
 
     Args:
         network: The network, on the CPU; its mode and its weights are left as they were.
@@ -58,7 +77,7 @@ def check_ports(network: nn.Module, image_shape: tuple[int, ...], channels_out: 
     network.eval()  # batch statistics of one image would be refused by some norms, and must not enter the running ones
     try:
         with torch.no_grad():
-            got = network(torch.zeros(1, *image_shape))
+            got: Any = full_resolution(network(torch.zeros(1, *image_shape)), len(image_shape) + 1)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         text = str(error).splitlines()[0]
         raise ConfigError(

@@ -50,7 +50,10 @@ def _restore(plane: NDArray[Any], result: NDArray[Any], labels: dict[int, tuple[
     for code, (box, share) in labels.items():
         if now[code] == 0 and before[code] >= ratio * (1.0 - 1e-9):
             place, part = share((plane[box] == code).astype(np.float32), box)
-            _claim(result, now, code, _by_share(place, part, result.shape), max(1, round(before[code] / ratio)))
+            if part.max() < 0.05 and part.sum() < 0.5:  # outside of the new field of view
+                continue
+            voxels = max(1, round(min(before[code] / ratio, float(part.sum()))))
+            _claim(result, now, code, _by_share(place, part, result.shape), voxels)
 
 
 def _by_share(place: Box, part: NDArray[np.float32], grid: tuple[int, ...]) -> NDArray[np.intp]:

@@ -25,5 +25,5 @@ def check_one_grid(volumes: Sequence[Volume], where: str) -> None:
             expected, got = f"one, {volumes[0].grid}", f"{volume.grid}"
         else:
             expected, got = f"corners at most {allowed_mm:.3g} mm apart", f"{apart_mm:.3g} mm"
-        todo = "Put lit_medseg.preprocess.onto_channel.OntoChannel before it in data.preparation.steps"
+        todo = "Put lit_medseg.preprocess.onto_channel.OntoChannel first in data.preparation.steps"
         raise DataError(expected_got(where, "channels or mask on different grids", expected, got, todo))

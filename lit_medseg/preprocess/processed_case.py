@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.preprocess.one_grid import check_one_grid
 from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.preprocess.sample import Sample
 from lit_medseg.preprocess.trace import CaseTrace
@@ -43,16 +44,11 @@ def process_case(case_id: str, sample: Sample, pipeline: Pipeline) -> ProcessedC
     """
     processed, trace = pipeline.apply(sample)
     where = f"case {case_id}"
-    grids = {image.grid for image in processed.images}
-    if processed.mask is not None:
-        grids.add(processed.mask.grid)
-    if len(grids) > 1:
-        todo = "Add lit_medseg.preprocess.onto_channel.OntoChannel to data.preparation.steps"
-        raise DataError(expected_got(where, "different grids after preprocessing", "one", sorted(grids), todo))
+    check_one_grid([*processed.images, *([] if processed.mask is None else [processed.mask])], where)
     stacked = np.concatenate([image.array for image in processed.images])
     image = _unit_range(stacked, where) if stacked.ndim == 3 else _finite(stacked, where)
     mask = None if processed.mask is None else processed.mask.array.astype(np.uint8, copy=False)
-    reference = None if sample.mask is None else sample.mask.array.astype(np.uint8, copy=False)
+    reference = None if sample.mask is None else pipeline.truth(sample.mask).array.astype(np.uint8, copy=False)
     return ProcessedCase(case_id, image, mask, reference, trace)
 
 

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from scipy.interpolate import NdBSpline
 
 from lit_medseg.augment.anisotropy import coarse_axes
-from lit_medseg.augment.bspline import bend, weight_matrix
+from lit_medseg.augment.bspline import Bend, weight_matrix
 from lit_medseg.augment.elastic import Elastic
 from lit_medseg.augment.geometry import Geometry, make_geometry
 from lit_medseg.augment.mirror import Mirror
@@ -96,7 +97,7 @@ def test_the_box_holds_every_source(size, spacing):
         start, stop = geometry.box(corner)
         voxels = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), -1) - (np.array(size) - 1) / 2
         source = corner + (np.array(size) - 1) / 2 + voxels @ geometry.matrix.T
-        displacement = [field.numpy() for field in bend(control, size, "cpu")]
+        displacement = [field.numpy() for field in control.field(size, "cpu")]
         source = (source + np.stack(displacement, -1)).reshape(-1, 3)
         assert (source.min(0) >= start).all()
         assert (source.max(0) <= np.array(stop) - 1).all()
@@ -130,25 +131,35 @@ def test_other_axes_are_refused():
 
 
 def test_splines_sum_to_one_and_reproduce_lines():
-    for side, points in ((1, 4), (5, 4), (33, 7)):
-        weights = weight_matrix(side, points)
+    for side, points, step in ((1, 4, 0.3), (5, 4, 0.25), (33, 7, 0.12)):
+        weights = weight_matrix(side, points, step)
         np.testing.assert_allclose(weights.sum(1), 1)
         # Schoenberg: a spline through the points of a line is the line.
         line = weights @ np.arange(points)
-        place = np.linspace(0, points - 3, side) if side > 1 else np.zeros(1)
-        np.testing.assert_allclose(line, place + 1, atol=1e-12)
+        np.testing.assert_allclose(line, np.arange(side) * step + 1, atol=1e-12)
 
 
 def test_bends_do_not_fold():
     size, worst = (24, 20, 22), []
-    for seed in range(5):
-        control = Elastic(1.0, 6.0, (2.4, 2.4)).draw(rng(seed), (1, 1, 1), size)
-        moved = np.stack([field.numpy() for field in bend(control, size, "cpu")], -1).astype(np.float64)
-        assert np.abs(moved).max() <= np.abs(control).max()
+    for seed in range(12):
+        control_mm = 6.0 if seed % 2 else 30.0
+        bend = Elastic(1.0, control_mm, (0.4 * control_mm, 0.4 * control_mm)).draw(rng(seed), (1, 1, 1), size)
+        if seed > 5:  # as far as they can go, in turns
+            bend = Bend(np.where(bend.control > 0, 1, -1) * 0.4 * control_mm, bend.steps)
+        moved = np.stack([field.numpy() for field in bend.field(size, "cpu")], -1).astype(np.float64)
+        assert (np.abs(moved).reshape(-1, 3).max(0) <= bend.reach * (1 + 1e-6)).all()
         jacobian = np.stack(np.gradient(moved, axis=(0, 1, 2)), -1) + np.eye(3)
         worst.append(np.linalg.det(jacobian).min())
     assert min(worst) > 0
-    assert not Elastic(1.0).draw(rng(), (5, 1, 1), size)[0].any()
+    assert not Elastic(1.0).draw(rng(), (5, 1, 1), size).control[0].any()
+
+
+def test_bends_equal_scipy():
+    bend = Elastic(1.0, 5.0, (1, 2)).draw(rng(), (1.0, 0.5), (20, 30))
+    for control, field in zip(bend.control, bend.field((20, 30), "cpu"), strict=True):
+        spline = NdBSpline(tuple(np.arange(side + 4.0) - 3 for side in control.shape), control, k=3)
+        places = np.stack(np.meshgrid(np.arange(20) / 5, np.arange(30) * 0.5 / 5, indexing="ij"), -1)
+        np.testing.assert_allclose(field, spline(places), atol=1e-5)
 
 
 @pytest.mark.parametrize(

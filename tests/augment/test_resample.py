@@ -3,7 +3,6 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from lit_medseg.augment.bspline import bend
 from lit_medseg.augment.elastic import Elastic
 from lit_medseg.augment.geometry import Geometry, make_geometry
 from lit_medseg.augment.resample import resampled
@@ -38,8 +37,8 @@ def sources(geometry, corner):
     middle = (np.array(size) - 1) / 2
     places = np.stack(np.meshgrid(*map(np.arange, size), indexing="ij"), -1) - middle
     found = np.array(corner) + middle + places @ geometry.matrix.T
-    if geometry.control is not None:
-        found = found + np.stack([field.numpy() for field in bend(geometry.control, size, torch.device("cpu"))], -1)
+    if geometry.bend is not None:
+        found = found + np.stack([field.numpy() for field in geometry.bend.field(size, torch.device("cpu"))], -1)
     return np.moveaxis(found, -1, 0)
 
 

@@ -13,7 +13,7 @@ from lit_medseg.imaging.read_dicom_series import read_dicom_series
 from lit_medseg.imaging.write_dicom_seg import write_dicom_seg
 from lit_medseg.preprocess.load_sample import load_sample
 from tests.catalogue.fake_volumes import dicom_tree, mask
-from tests.imaging.fake_dicom import numbers, save, slices
+from tests.imaging.fake_dicom import numbers, save, slices, structure_set
 
 CLASSES = MaskClasses({"a": 1, "b": 2})
 
@@ -115,6 +115,22 @@ def test_masks_from_dicom_objects(tmp_path, keep_patient):
     case = build_manifest(planes, overlapping, None).entries[0].case
     assert case.masks == (Ref("masks.dcm", "lesion"), Ref("masks.dcm", "organ"))
     np.testing.assert_array_equal(load_sample(tmp_path, case, overlapping).mask.array, [codes == 2, codes == 1])
+
+
+def test_masks_from_contours(tmp_path):
+    one_series(tmp_path / "series", patient="PAT-77")
+    image = read_dicom_series(tmp_path / "series")
+    corners = [(h, w) for h, w in ((0.6, 0.6), (0.6, 3.4), (4.4, 3.4), (4.4, 0.6))]
+    contours = [[(image.affine @ [d, h, w, 1])[:3] * [-1, -1, 1] for h, w in corners] for d in (1, 2)]
+    structure_set({"organ": contours}, series="1.2.3.4.9.6.1").save_as(tmp_path / "rs", enforce_file_format=True)
+    source = DicomTree(str(tmp_path), objects="^RTSTRUCT", segments=["organ"])
+    classes = MaskClasses({"organ": 1}, overlapping=True)
+    entry = build_manifest(source, classes, None).entries[0]
+    assert entry.case.masks == (Ref("rs", "organ"),)
+    expected = np.zeros((4, 6, 5), np.uint8)
+    expected[1:3, 1:5, 1:4] = 1
+    np.testing.assert_array_equal(load_sample(tmp_path, entry.case, classes).mask.array[0], expected)
+    assert "the case is incomplete" in replace(source, objects="^SEG").list().faults[0]
 
 
 def test_a_change_within_a_series_is_seen(tmp_path):

@@ -10,6 +10,7 @@ from lit_medseg.catalogue.classes import MaskClasses
 from lit_medseg.catalogue.nnunet_raw import NnUNetRaw
 from lit_medseg.errors import DataError
 from lit_medseg.preprocess.load_sample import load_sample
+from tests.catalogue.fake_cases import pair
 from tests.catalogue.fake_volumes import dataset_json, image, mask, nnunet_raw, write_nifti
 
 
@@ -97,3 +98,14 @@ def test_an_unusable_dataset_json(tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(DataError, match=r"dataset\.json: .*expected .*, got .*\. .*\.$"):
         NnUNetRaw(str(tmp_path)).list()
+
+
+def test_a_picture_in_colours_is_one_file(tmp_path):
+    pair(tmp_path, "a", np.zeros((4, 5, 3), np.uint8), np.zeros((4, 5), np.uint8))
+    (tmp_path / "images").rename(tmp_path / "imagesTr")
+    (tmp_path / "masks").rename(tmp_path / "labelsTr")
+    (tmp_path / "imagesTr/a.png").rename(tmp_path / "imagesTr/a_0000.png")
+    channels = {"0": "R", "1": "G", "2": "B"}
+    dataset_json(tmp_path, channel_names=channels, labels={"background": 0}, numTraining=1, file_ending=".png")
+    (entry,) = build_manifest(NnUNetRaw(str(tmp_path)), None, None, "unknown").entries
+    assert (entry.channels, entry.case.channels) == (3, ())

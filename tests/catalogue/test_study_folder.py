@@ -111,7 +111,9 @@ def test_dicom_series_are_called_by_their_folders(tmp_path):
     series(root / "st1" / "se1", 1)
     series(root / "st1" / "se2", 2, shape=(5, 8, 9))
     series(root / "st2", 3)
-    save(slices(numbers((6, 8, 9), seed=4), series="1.2.840.113619.2.5.4.77"), root / "st2", [f"X{n}" for n in range(6)])
+    save(
+        slices(numbers((6, 8, 9), seed=4), series="1.2.840.113619.2.5.4.77"), root / "st2", [f"X{n}" for n in range(6)]
+    )
     listing = StudyFolder(str(root)).list()
     assert [case.case_id for case in listing.cases] == ["st1/se1", "st1/se2", "st2/series-1", "st2/series-2"]
     grids = [read_volume(root / case.images[0].path, case.images[0].key).grid for case in listing.cases]

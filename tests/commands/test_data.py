@@ -181,6 +181,27 @@ def test_labels_are_described_too(tmp_path, capsys):
     assert plain["intensities"]["channel 0"]["within"] == "image"
 
 
+def test_images_without_truth(tmp_path, capsys):
+    volumes(tmp_path / "set", 3)
+    config = write_config(tmp_path, tmp_path / "set", truth={})
+    status, out, _ = call(capsys, "check", config)
+    assert status == 0
+    assert "note: `truth` declares no classes" in out
+    assert call(capsys, "describe", config, "--out", tmp_path / "o")[0] == 0
+    assert json.loads((tmp_path / "o/fingerprint.json").read_text())["intensities"]["channel 0"]["within"] == "image"
+    assert call(capsys, "split", config)[0] == 2
+
+
+@pytest.mark.parametrize("verb", ["check", "split", "describe"])
+def test_a_folder_that_cannot_be_written(tmp_path, capsys, verb):
+    volumes(tmp_path / "set")
+    (tmp_path / "file").write_text("")
+    config = write_config(tmp_path, tmp_path / "set")
+    status, _, err = call(capsys, verb, config, "--out", tmp_path / "file/below")
+    assert status == 2
+    assert "a file cannot be written, expected room" in err
+
+
 def test_a_set_with_faults_is_not_described(tmp_path, capsys):
     dirty(tmp_path / "set")
     status, _, err = call(capsys, "describe", write_config(tmp_path, tmp_path / "set"))

@@ -265,3 +265,17 @@ def test_what_does_not_fit_is_said():
         SlidingWindow((8, 8))(torch.zeros(1, 1, 8, 8), lambda x: x[:, :, ::2])
     with pytest.raises(DataError, match="unusable logits, expected finite numbers, got nan"):
         SlidingWindow((8, 8), half=True)(torch.zeros(1, 1, 8, 8), lambda x: x * math.nan)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("half", [False, True])
+def test_a_gpu_gives_the_same_labels_for_images_that_stay_behind(half):
+    image, target = torch.randn(1, 2, 29, 60, 23), MultiClass(tuple("abcde"))
+    network = _network(5, 3)
+    expected = SlidingWindow((16, 16, 16))(image, network).softmax(1)
+    decided = _gap(expected, target) > (1e-2 if half else 1e-3)
+    network.cuda()
+    for place, sums in (("cpu", None), ("cuda", None), ("cuda", "cpu")):
+        labels = SlidingWindow((16, 16, 16), half=half, sum_device=sums).labels(image.to(place), network, target)
+        assert labels.device.type == (sums or place)
+        assert torch.equal(labels.cpu().long()[decided], expected.argmax(1)[decided])

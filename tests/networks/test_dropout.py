@@ -5,10 +5,12 @@ import copy
 import pytest
 import segmentation_models_pytorch as smp
 import torch
+from monai.networks.nets import DynUNet
 from torch import nn
 
 from lit_medseg.errors import ConfigError
 from lit_medseg.networks.dropout import add_dropout
+from lit_medseg.networks.residual_encoder_unet import residual_encoder_unet
 from lit_medseg.networks.timm_classifier import timm_classifier
 
 
@@ -52,3 +54,20 @@ def test_libraries_networks_take_it_and_keep_their_weights(network):
 def test_useless_settings_are_refused(network, share):
     with pytest.raises(ConfigError, match="dropout"):
         add_dropout(network, share)
+
+
+def test_every_head_of_deep_supervision_has_it():
+    dyn = DynUNet(2, 1, 2, [3] * 4, [1, 2, 2, 2], [2] * 3, filters=[4, 8, 8, 8], deep_supervision=True, deep_supr_num=2)
+    add_dropout(dyn, 0.5)
+    dropping = [name for name, module in dyn.named_modules() if module._forward_pre_hooks]
+    assert len(dropping) == 3
+    assert any(name.startswith("output_block") for name in dropping)
+    image = torch.rand(1, 1, 16, 16)
+    levels = dyn.train()(image)
+    assert (levels != dyn(image)).flatten(2).any(2).all()
+    residual = residual_encoder_unet(1, 2, (16, 16), base_features=4, deep_supervision=True)
+    add_dropout(residual, 0.5)
+    fine, coarse = residual.train()(image)
+    again = residual(image)
+    assert not torch.equal(fine, again[0])
+    assert torch.equal(coarse, again[1])

@@ -125,13 +125,28 @@ def test_a_mask_on_another_channel_comes_over_and_back():
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_codes_vanish_only_below_a_voxel(seed):
+def test_no_code_appears_and_none_of_a_voxel_vanishes(seed):
     _, codes = blobs(seed, (9, 11, 10), 4)
     source = oblique(seed, (1.0, 1.0, 1.0))
     target = tilted(source, 20) @ np.diag([1.5, 1.8, 1.4, 1.0])
     target[:3, 3] = source[:3, 3] + source[:3, :3].sum(axis=1) * 4 - target[:3, :3].sum(axis=1) * 4
     after = codes_through(codes, index_map(source, target), (14, 14, 14))
     assert set(np.unique(after)) <= set(np.unique(codes)) | {0}
+    # what lies within the new field of view, away from its edge
+    back = index_map(target, source)
+    for code in np.unique(codes[codes > 0]):
+        place = back[:3, :3] @ np.argwhere(codes[0] == code).T + back[:3, 3:]
+        inside = ((place >= 0.5) & (place <= 12.5)).all(axis=0).sum()
+        if inside >= abs(np.linalg.det(index_map(source, target)[:3, :3])):
+            assert (after == code).any()
+
+
+def test_a_label_outside_of_the_new_field_of_view_is_gone():
+    codes = np.zeros((1, 10, 10, 10), np.uint8)
+    codes[0, :3], codes[0, 7:] = 1, 2
+    target = np.eye(4)
+    target[0, 3] = 5
+    np.testing.assert_array_equal(codes_through(codes, target, (5, 10, 10))[0, :, 0, 0], [0, 0, 2, 2, 2])
 
 
 def test_a_label_at_the_edge_reaches_the_end_of_the_field_of_view():

@@ -112,6 +112,15 @@ def test_thin_label_keeps_its_volume():
     assert not (after == 2).any()
 
 
+def test_scattered_voxels_of_a_label_count_together():
+    mask = np.zeros((1, 20, 20, 20), np.uint8)
+    mask[0, ::5, ::5, ::5] = 1  # 64 voxels, one in each new voxel of 125
+    mask[0, 2::5, 2::5, 2::5] = 2
+    mask[0, 3::5, 2::5, 2::5] = 2
+    after = resample_codes(mask, (4, 4, 4))
+    assert ((after == 1).sum(), (after == 2).sum()) == (0, 1)
+
+
 def test_shares_decide_and_not_the_order_of_the_codes():
     mask = np.zeros((1, 6, 6), np.uint8)
     mask[0, :2, :2] = [[5, 5], [5, 0]]
