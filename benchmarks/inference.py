@@ -63,7 +63,8 @@ def main() -> int:
     options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(ROOT)
     geometry = ["--image", *map(str, options.image), "--patch", str(options.patch)]
-    return 0 if all([measure(PARTS[name], name, options.pairs, geometry) for name in options.parts]) else 1
+    met = [measure(PARTS[name], name, options.pairs, geometry) for name in options.parts]
+    return 0 if all(met) else 1
 
 
 def measure(part: Part, name: str, pairs: int, geometry: list[str]) -> bool:

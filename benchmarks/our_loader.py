@@ -8,6 +8,7 @@ from typing import Any
 import albumentations
 import numpy as np
 import torch
+from albumentations.pytorch import ToTensorV2
 from loader_clock import clock, report
 from torch.utils.data import DataLoader, Dataset
 
@@ -96,7 +97,8 @@ class Plain(Dataset[Any]):
         self.cases = [(np.ascontiguousarray(a["picture"].transpose(1, 2, 0)), a["mask"][0]) for a in loaded]
         crop = albumentations.RandomCrop(*patch)
         changes = [getattr(albumentations, name)(**arguments) for name, arguments in PICTURES]
-        self.transform = albumentations.Compose([crop, *changes])
+        last = [albumentations.Normalize(MEAN, STD, max_pixel_value=1.0), ToTensorV2()]
+        self.transform = albumentations.Compose([crop, *changes, *last])
 
     def __len__(self) -> int:
         """Count the cases."""
@@ -106,8 +108,7 @@ class Plain(Dataset[Any]):
         """Give image and mask."""
         image, mask = self.cases[index]
         changed = self.transform(image=image, mask=mask)
-        scaled = (changed["image"].astype(np.float32) - np.float32(MEAN)) / np.float32(STD)
-        return torch.from_numpy(scaled.transpose(2, 0, 1).copy()), torch.from_numpy(changed["mask"]).long()
+        return changed["image"], changed["mask"].long()
 
 
 def endless(loader: Any, on_device: bool) -> Iterator[Any]:

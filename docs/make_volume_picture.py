@@ -2,8 +2,8 @@
 
     python docs/make_volume_picture.py [FOLDER]
 
-FOLDER keeps the run, so that a second call only draws. SimpleITK brings image and prediction onto one straight grid, each
-by the header of its own file: a mask that were written out of place would be seen out of place.
+FOLDER keeps the run, so that a second call only draws. SimpleITK brings image and prediction onto one straight grid,
+each by the header of its own file: a mask that were written out of place would be seen out of place.
 """
 
 import os
@@ -19,7 +19,7 @@ import SimpleITK
 import yaml
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 (after the backend is set)
+from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "docs" / "images" / "volumes.png"
@@ -43,13 +43,16 @@ def main() -> None:
 def train(folder: Path) -> None:
     """Fit, then predict on the images as on any folder of new studies."""
     (folder / "volumes_quickstart.yaml").write_bytes((ROOT / "experiments/volumes_quickstart.yaml").read_bytes())
-    fit = ["fit", "--config", "volumes_quickstart.yaml", "--run", "first"]
+    call(folder, "fit", "--config", "volumes_quickstart.yaml", "--run", "first")
+    (images,) = folder.glob("phantoms/phantom-volumes-*/images")
     best = "runs/volumes_quickstart/first/checkpoints/best.ckpt"
-    for words in (fit, ["predict", "--ckpt_path", best, "--input", "phantoms", "--output", "masks"]):
-        command = [sys.executable, "-m", "lit_medseg", *words]
-        if words[0] == "predict":
-            command[command.index("phantoms")] = str(next(folder.glob("phantoms/phantom-volumes-*/images")))
-        subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+    call(folder, "predict", "--ckpt_path", best, "--input", str(images), "--output", "masks")
+
+
+def call(folder: Path, *words: str) -> None:
+    """Run a command in the folder."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "lit_medseg", *words], cwd=folder, env=environment, check=True)
 
 
 def draw(cases: list[tuple[str, Path, Path]]) -> None:

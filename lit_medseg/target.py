@@ -3,12 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from lit_medseg.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,14 @@ class Target(ABC):
         """How many channels the logits have."""
 
     @abstractmethod
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: "Tensor") -> "Tensor":
         """Turn logits `(B, channels, *S)` into probabilities of the same shape, each in [0, 1], float32 or wider."""
 
     @abstractmethod
-    def decide(self, probabilities: Tensor) -> Tensor:
+    def decide(self, probabilities: "Tensor") -> "Tensor":
         """Turn probabilities `(B, channels, *S)` into codes, int64: `(B, *S)`, overlapping `(B, K, *S)` of 0 and 1."""
 
-    def decide_planes(self, planes: Iterable[Tensor]) -> Tensor:
+    def decide_planes(self, planes: "Iterable[Tensor]") -> "Tensor":
         """Decide as `decide` does on probabilities that come channel by channel: no two planes are held at once.
 
         Args:
@@ -51,10 +51,12 @@ class Target(ABC):
         Returns:
             Codes, int64: `(*S)`, overlapping `(K, *S)`.
         """
+        import torch  # noqa: PLC0415 what only names classes starts without it
+
         return torch.cat([self.decide(plane[None, None])[0] for plane in planes])
 
     @abstractmethod
-    def planes(self, codes: Tensor) -> Tensor:
+    def planes(self, codes: "Tensor") -> "Tensor":
         """Turn codes (as `decide` returns them) into one boolean plane per name: `(B, len(names), *S)`."""
 
     @property
@@ -62,7 +64,7 @@ class Target(ABC):
         """The names that are scored: all but `background`."""
         return tuple(name for name in self.names if name != "background")
 
-    def foreground_planes(self, codes: Tensor) -> Tensor:
+    def foreground_planes(self, codes: "Tensor") -> "Tensor":
         """Turn codes into one boolean plane per scored name: `(B, len(foreground), *S)`."""
         planes = self.planes(codes)
         return planes[:, len(self.names) - len(self.foreground) :]
@@ -89,21 +91,23 @@ class Binary(Target):
         """One: the logit of the positive class."""
         return 1
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: "Tensor") -> "Tensor":
         """Sigmoid."""
         return logits.float().sigmoid()
 
-    def decide(self, probabilities: Tensor) -> Tensor:
+    def decide(self, probabilities: "Tensor") -> "Tensor":
         """Positive where the probability is above one half (a tie is negative)."""
         return (probabilities[:, 0] > 0.5).long()
 
-    def decide_planes(self, planes: Iterable[Tensor]) -> Tensor:
+    def decide_planes(self, planes: "Iterable[Tensor]") -> "Tensor":
         """Decide on the only plane."""
         (plane,) = planes
         return self.decide(plane[None, None])[0]
 
-    def planes(self, codes: Tensor) -> Tensor:
+    def planes(self, codes: "Tensor") -> "Tensor":
         """Stack the negative and the positive plane."""
+        import torch  # noqa: PLC0415 what only names classes starts without it
+
         return torch.stack([codes == 0, codes == 1], dim=1)
 
 
@@ -116,16 +120,18 @@ class MultiClass(Target):
         """One per name, the background's included."""
         return len(self.names)
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: "Tensor") -> "Tensor":
         """Softmax over the channels."""
         return logits.float().softmax(dim=1)
 
-    def decide(self, probabilities: Tensor) -> Tensor:
+    def decide(self, probabilities: "Tensor") -> "Tensor":
         """The most probable class (a tie goes to the lower code)."""
         return probabilities.argmax(dim=1)
 
-    def decide_planes(self, planes: Iterable[Tensor]) -> Tensor:
+    def decide_planes(self, planes: "Iterable[Tensor]") -> "Tensor":
         """Keep the most probable class so far; a tie stays with the lower code, as in `decide`."""
+        import torch  # noqa: PLC0415 what only names classes starts without it
+
         rest = iter(planes)
         best = next(rest).clone()
         codes = torch.zeros(best.shape, dtype=torch.int64, device=best.device)
@@ -134,8 +140,10 @@ class MultiClass(Target):
             best[wins], codes[wins] = plane[wins], code
         return codes
 
-    def planes(self, codes: Tensor) -> Tensor:
+    def planes(self, codes: "Tensor") -> "Tensor":
         """One-hot planes."""
+        import torch  # noqa: PLC0415 what only names classes starts without it
+
         return torch.stack([codes == code for code in range(len(self.names))], dim=1)
 
 
@@ -148,15 +156,15 @@ class MultiLabel(Target):
         """One per name."""
         return len(self.names)
 
-    def probabilities(self, logits: Tensor) -> Tensor:
+    def probabilities(self, logits: "Tensor") -> "Tensor":
         """Sigmoid per channel."""
         return logits.float().sigmoid()
 
-    def decide(self, probabilities: Tensor) -> Tensor:
+    def decide(self, probabilities: "Tensor") -> "Tensor":
         """Present where the probability is above one half (a tie is absent)."""
         return (probabilities > 0.5).long()
 
-    def planes(self, codes: Tensor) -> Tensor:
+    def planes(self, codes: "Tensor") -> "Tensor":
         """The codes are planes already."""
         return codes.bool()
 

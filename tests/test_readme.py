@@ -1,4 +1,4 @@
-"""What README.md and docs/experiments.md tell a reader to write works as it stands there."""
+"""What README.md, docs/experiments.md and docs/volumes.md tell a reader to write works as it stands there."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from lit_medseg.main import VERBS, main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-EXPERIMENTS = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
+EXPERIMENTS = "".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("experiments.md", "volumes.md"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 QUICKSTART = str(ROOT / "experiments" / "quickstart.yaml")
 

@@ -21,7 +21,7 @@ def normal_noise(shape: Sequence[int], seed: int, device: torch.device) -> Tenso
         device: Where the result is.
 
     Returns:
-        float32, between -5.8 and 5.8; equal on all devices to rounding.
+        float32, between -5.9 and 5.9; equal on all devices to rounding.
     """
     count = math.prod(shape)
     half = (count + 1) // 2

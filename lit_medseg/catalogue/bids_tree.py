@@ -32,6 +32,7 @@ class Bids(Source):
         split_by: Entities that tell cases of one session apart (`[run]`); else several matches are a fault.
         label: Column of participants.tsv that holds the class's name.
         incomplete: Sessions that lack a channel (or, with `masks`, a mask): `refuse` them, or `skip` them.
+        subjects: Glob of the subjects' folders; another one fits any tree with a folder per patient (`patient*`).
     """
 
     images: dict[str, str] = field(default_factory=lambda: {"t1": "anat/*_T1w.nii.gz"})
@@ -40,6 +41,7 @@ class Bids(Source):
     split_by: Sequence[str] = ()
     label: str | None = None
     incomplete: Literal["refuse", "skip"] = "refuse"
+    subjects: str = "sub-*"
 
     def __post_init__(self) -> None:
         """Refuse an empty list.
@@ -58,10 +60,10 @@ class Bids(Source):
             DataError: The root is missing or has no subjects, or `label` names no column of participants.tsv.
         """
         root = self.folder
-        subjects = sorted(path for path in root.glob("sub-*") if path.is_dir())
+        subjects = sorted(path for path in root.glob(self.subjects) if path.is_dir())
         if not subjects:
-            todo = "Set `root` to the folder that holds the sub-* folders"
-            raise DataError(expected_got(self.root, "it holds no subjects", "folders sub-*", 0, todo))
+            todo = f"Set `root` to the folder that holds the {self.subjects} folders, or correct `subjects`"
+            raise DataError(expected_got(self.root, "it holds no subjects", f"folders {self.subjects}", 0, todo))
         people = self._people(root)
         cases: list[Case] = []
         faults: list[str] = []

@@ -11,7 +11,7 @@ from typing import Literal
 
 from lit_medseg.catalogue.case import Case
 from lit_medseg.catalogue.classes import Classes
-from lit_medseg.catalogue.entry import case_plain
+from lit_medseg.catalogue.entry import Entry, case_plain
 from lit_medseg.catalogue.manifest import Manifest
 from lit_medseg.catalogue.plain_hash import plain_hash
 from lit_medseg.catalogue.scan import scan
@@ -104,6 +104,8 @@ def survey_cases(
         manifest = Manifest(tuple(sorted(entries, key=lambda entry: entry.case.case_id)), plain)
         if kept is not None and not case_faults:
             _keep(kept, manifest)
+    if classes is not None:  # what is only looked at, or predicted, goes case by case
+        faults += _mixed_axes(manifest.entries)
     return Survey(manifest, tuple(faults), len(listing.cases))
 
 
@@ -125,6 +127,17 @@ def _patient_faults(cases: Sequence[Case], patients: Patients) -> list[str]:
         "set `data.init_args.trust.patients: unknown` in the YAML"
     )
     return [expected_got("patients", "ids are missing", "a patient id for every case", got, todo)]
+
+
+def _mixed_axes(entries: Sequence[Entry]) -> list[str]:
+    """Refuse pictures beside volumes: no network takes both."""
+    by_axes = {axes: [entry.case.case_id for entry in entries if len(entry.grid) == axes] for axes in (2, 3)}
+    pictures, volumes = by_axes[2], by_axes[3]
+    if not pictures or not volumes:
+        return []
+    got = f"{len(pictures)} pictures (such as {pictures[0]}) and {len(volumes)} volumes (such as {volumes[0]})"
+    todo = "Give pictures and volumes a data set each"
+    return [expected_got("images", "pictures and volumes are mixed", "one kind", got, todo)]
 
 
 def _kept_file(

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from lit_medseg.target import Binary, MultiClass, MultiLabel, Target
 BACKGROUND = "background"
 MOST_CLASSES = 255
 LARGEST_VALUE = 65535
+
+Others = Literal["refuse", "background"]
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,13 @@ class MaskClasses(Classes):
     Attributes:
         codes: Value in the mask file (1 to 65535) by class name; 0 is `background`, implied.
         overlapping: Each class has a mask file of its own, in the order of `codes`; pixels may have several classes.
+        others: What becomes of values that no class declares: `refuse` the mask, or take them as `background` (to learn
+            some of a file's classes).
     """
 
     codes: Mapping[str, int]
     overlapping: bool = False
+    others: Others = "refuse"
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be told apart.
@@ -92,7 +97,8 @@ class MaskClasses(Classes):
             uint8 codes in the order of the target's names: `(H, W)`; overlapping `(K, H, W)` of 0 and 1.
 
         Raises:
-            DataError: A value that no class declares, or another number of masks than of classes.
+            DataError: A value that no class declares (unless such are background), or another number of masks than of
+                classes.
         """
         masks = [raw] if isinstance(raw, np.ndarray) else list(raw)
         if len(masks) != self.files:
@@ -100,13 +106,14 @@ class MaskClasses(Classes):
             raise DataError(expected_got(where, "another number of masks", self.files, len(masks), todo))
         values = [self.codes[name] for name in self.names]
         if self.overlapping:
-            planes = [_look_up(mask, [value], where) for mask, value in zip(masks, values, strict=True)]
+            planes = [_look_up(mask, [value], self.others, where) for mask, value in zip(masks, values, strict=True)]
             return np.stack(planes)
-        return _look_up(masks[0], values, where)
+        return _look_up(masks[0], values, self.others, where)
 
     def plain(self) -> dict[str, Any]:
         """Give the classes as plain data; the order of the codes counts."""
-        return {"masks": [[name, self.codes[name]] for name in self.names], "overlapping": self.overlapping}
+        masks = [[name, self.codes[name]] for name in self.names]
+        return {"masks": masks, "overlapping": self.overlapping, "others": self.others}
 
 
 @dataclass(frozen=True)
@@ -184,23 +191,27 @@ def _check_number(number: int, key: str, least: int) -> None:
         )
 
 
-def _look_up(raw: NDArray[Any], values: Sequence[int], where: str) -> NDArray[np.uint8]:
-    """Code 0 as 0 and the i-th value as i + 1; everything else is undeclared."""
+def _look_up(raw: NDArray[Any], values: Sequence[int], others: Others, where: str) -> NDArray[np.uint8]:
+    """Code 0 as 0 and the i-th value as i + 1; everything else is undeclared, or background."""
     top = max(values)
     least, most = int(raw.min(initial=0)), int(raw.max(initial=0))
     # One look-up in the mask's own narrow dtype: a large volume has no room for copies of eight bytes a voxel.
-    table = np.full(max(top, min(most, LARGEST_VALUE)) + 1, -1, dtype=np.int16)
+    rest = np.int16(0 if others == "background" else -1)
+    table = np.full(max(top, min(most, LARGEST_VALUE)) + 1, rest, dtype=np.int16)
     table[0] = 0
     for code, value in enumerate(values, start=1):
         table[value] = code
     if least < 0 or most > LARGEST_VALUE:
-        codes = np.where((raw < 0) | (raw > top), np.int16(-1), table[np.clip(raw.astype(np.int64), 0, top)])
+        codes = np.where((raw < 0) | (raw > top), rest, table[np.clip(raw.astype(np.int64), 0, top)])
     else:
         codes = table[raw]
     if codes.min(initial=0) < 0:
         got = np.unique(raw[codes < 0])
         more = f" and {len(got) - 10} more" if len(got) > 10 else ""
-        todo = "Declare them under `masks`, or correct the file (a JPEG or a smoothed mask has such values)"
+        todo = (
+            "Declare them under `masks`, or correct the file (a JPEG or a smoothed mask has such values), or set "
+            "`data.init_args.truth.others: background`"
+        )
         text = f"{[int(value) for value in got[:10]]}{more}"
         raise DataError(expected_got(where, "undeclared mask values", [0, *sorted(values)], text, todo))
     return codes.astype(np.uint8)

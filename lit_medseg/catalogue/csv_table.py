@@ -9,7 +9,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from lit_medseg.catalogue.case import Case, Ref
 from lit_medseg.catalogue.cell_template import CellTemplate, check_columns
 from lit_medseg.catalogue.source import Listing, Source, listing
-from lit_medseg.catalogue.table_rows import TableRows, read_table
+from lit_medseg.catalogue.table_rows import TableRows, given_rows, read_table
 from lit_medseg.errors import ConfigError, DataError, expected_got
 
 OF_ARCHIVE = re.compile(r"(?P<path>.+?\.(?:npz|npy|h5|hdf5))(?::(?P<key>[^\[\]]+))?(?:\[(?P<index>\d+)\])?")
@@ -19,12 +19,15 @@ FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true
 
 @dataclass(frozen=True)
 class CsvTable(Source):
-    """Lists the rows of a CSV. `image`, `case`, `patient`, `mask` and `label` are texts with `{column}` in them.
+    """Lists the rows of a CSV, or rows that the YAML holds itself.
+
+    `image`, `case`, `patient`, `mask` and `label` are texts with `{column}` in them.
 
     Every column becomes metadata of the case. Files are relative to the root.
 
     Attributes:
-        table: The CSV, relative to the root; tabs where its ending is `.tsv`.
+        table: The CSV, relative to the root; tabs where its ending is `.tsv`. A handful of cases can stand here
+            themselves, as a list of `{column: text}`.
         image: Template of the image file (of a DICOM series: its folder); a list of them, one per channel; or templates
             by the channels' names. `{id}.nii.gz[2]` is a channel of a file of four dimensions, `all.h5:{id}/t1` a
             dataset, `all.npz:x[{row}]` a row of an array.
@@ -35,7 +38,7 @@ class CsvTable(Source):
         labels: Instead of `label`, columns of 0 and 1 (or true, false), one per overlapping class.
     """
 
-    table: str
+    table: str | Sequence[dict[str, str | int]]
     image: str | Sequence[str] | dict[str, str]
     case: str
     patient: str | None = None
@@ -65,8 +68,8 @@ class CsvTable(Source):
         Raises:
             DataError: The root or table is missing or no table, or a named column does not exist.
         """
-        name = f"{self.root}/{self.table}"
-        rows = read_table(self.folder / self.table, name)
+        name = self._name
+        rows = read_table(self.folder / self.table, name) if isinstance(self.table, str) else given_rows(self.table)
         for template in self._templates():
             template.check(rows.columns, name)
         check_columns("labels", tuple(self.labels or ()), rows.columns, name)
@@ -78,6 +81,11 @@ class CsvTable(Source):
             else:
                 faults.append(item)
         return listing(cases, faults)
+
+    @property
+    def _name(self) -> str:
+        """What errors call the table."""
+        return f"{self.root}/{self.table if isinstance(self.table, str) else 'table'}"
 
     def _templates(self) -> Iterator[CellTemplate]:
         yield CellTemplate("case", self.case)
@@ -94,7 +102,7 @@ class CsvTable(Source):
         """Make the cases, and the faults as texts."""
         for number, row in enumerate(rows.rows, start=1):
             try:
-                yield self._case(row, f"{self.table} row {number}")
+                yield self._case(row, f"{self._name.removeprefix(f'{self.root}/')} row {number}")
             except DataError as fault:
                 yield str(fault)
 

@@ -5,11 +5,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from lit_medseg.catalogue.case import Ref
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.read_dicom_series import RESAMPLE
 
 if TYPE_CHECKING:
@@ -44,13 +45,16 @@ class DicomStudy:
             The series; None where none matches.
 
         Raises:
-            DataError: Several match; they are listed by description and number of slices.
+            DataError: Several match; they are listed by description, number of slices and folder.
         """
         found = [series for series in self.series if re.search(pattern, series_text(series), re.IGNORECASE)]
         if len(found) < 2:
             return found[0] if found else None
         todo = f"Narrow the pattern of {name!r}; `variant` is what tells stacks of one series apart"
-        got = "; ".join(f"{series_text(series)!r} of {len(series.slices)} slices" for series in found)
+        got = "; ".join(
+            f"{series_text(series)!r} of {len(series.slices)} slices in {place_name(Path(series_folder(series)))}"
+            for series in found[:10]
+        )
         raise DataError(expected_got(f"{where}, {name}", "several series match", "one series", got, todo))
 
     def drawn_on(self, channels: "Sequence[DicomSeries]", where: str, pattern: str) -> "DicomMask | None":

@@ -8,6 +8,8 @@ from pathlib import Path
 from lit_medseg.catalogue.case import Case, Ref
 from lit_medseg.catalogue.read_ref import read_mask_ref
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.imaging.place_name import place_name
+from lit_medseg.imaging.read_dicom_series import RESAMPLE
 from lit_medseg.imaging.same_grid import GRID_TOLERANCE, grid_difference_mm, onto_grid
 from lit_medseg.imaging.volume import Volume
 
@@ -72,6 +74,14 @@ def missing_fault(folder: Path, case: Case, ref: Ref, kind: str) -> str:
     return expected_got(f"case {case.case_id}, {kind} {ref}", "missing file", "a file", "nothing there", todo)
 
 
+def reading_fault(folder: Path, case: Case, ref: Ref, kind: str, error: DataError) -> str:
+    """Give the fault of a file that cannot be read, which names the file alone, the place within its data set."""
+    name = place_name(folder / ref.path, ref.key.removeprefix(RESAMPLE), ref.index)
+    text = str(error)
+    known = text.startswith(f"{name}: ")
+    return f"case {case.case_id}, {kind} {ref}{text.removeprefix(name)}" if known else f"case {case.case_id}, {text}"
+
+
 def _same(one: Volume, other: Volume) -> bool:
     if one.affine is None or other.affine is None:
         return one.grid == other.grid
@@ -88,7 +98,7 @@ def _place(folder: Path, case: Case, refs: Sequence[Ref], image: Volume | None) 
         try:
             mask = read_mask_ref(folder, ref, image)
         except DataError as error:
-            faults.append(f"case {case.case_id}, {error}")
+            faults.append(reading_fault(folder, case, ref, "mask", error))
             distance = math.inf
             continue
         try:

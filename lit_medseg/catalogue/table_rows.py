@@ -2,6 +2,7 @@
 
 import csv
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +61,22 @@ def read_table(path: Path, name: str) -> TableRows:
             expected_got(f"{name} line {number}", "the row does not fit", len(columns), f"{len(cells)} cells", todo)
         )
     return TableRows(columns, tuple(rows), tuple(faults))
+
+
+def given_rows(rows: Sequence[Mapping[str, str | int]]) -> TableRows:
+    """Take rows that a YAML holds.
+
+    Args:
+        rows: Text by column; a number stands for its digits. A column that a row leaves out is empty there.
+
+    Raises:
+        DataError: No rows.
+    """
+    if not rows:
+        todo = "Write one {column: text} per case"
+        raise DataError(expected_got("table", "the table has no rows", "at least one", 0, todo))
+    columns = tuple(dict.fromkeys(column for row in rows for column in row))
+    return TableRows(columns, tuple({column: str(row.get(column, "")) for column in columns} for row in rows))
 
 
 def _lines(path: Path, name: str) -> list[tuple[int, list[str]]]:

@@ -7,8 +7,10 @@ import torch
 from jsonargparse import Namespace
 
 from lit_medseg.batch import Batch
+from lit_medseg.commands.check_windows import check_windows
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, MedSegError, expected_got
+from lit_medseg.losses.deep_supervision import DeepSupervision
 from lit_medseg.networks.ports import check_ports
 from lit_medseg.tasks.task import Task
 
@@ -27,6 +29,8 @@ def check_first_step(task: Task, data: CaseDataModule, trainer: Namespace) -> No
     sample = data.first_sample
     image: torch.Tensor = sample["image"]
     check_ports(task.network, tuple(image.shape), data.target.channels, task.dense)
+    _check_levels(task)
+    check_windows(task, image.ndim - 1)
     grid = image.shape[1:] if task.dense else ()
     batch = {key: value[None] for key, value in sample.items() if isinstance(value, torch.Tensor)}
     try:
@@ -44,6 +48,24 @@ def check_first_step(task: Task, data: CaseDataModule, trainer: Namespace) -> No
     except Exception as error:  # as may an optimizer
         raise _fault("model.optimizer or model.lr_scheduler", "it cannot be built", error) from error
     _check_interval(trainer, len(data.train_dataloader()))
+
+
+def _check_levels(task: Task) -> None:
+    """Refuse a network that gives several levels in training to a loss that compares one.
+
+    Such networks (MONAI's, dynamic-network-architectures', ours) say so by an attribute; in evaluation they give one
+    level, so that running them would not tell. A loss of anybody's that takes levels is known by its name.
+
+    Raises:
+        ConfigError: Deep supervision without a loss for it.
+    """
+    names = ("deep_supervision", "supervised")
+    deep = any(getattr(part, name, None) is True for part in task.network.modules() for name in names)
+    if deep and not any(DeepSupervision.__name__ in type(part).__name__ for part in task.loss.modules()):
+        todo = "Wrap the loss, or set the network's deep_supervision to false"
+        what = f"{type(task.network).__name__} gives several levels (deep_supervision)"
+        expected = f"{DeepSupervision.__module__}.{DeepSupervision.__qualname__}"
+        raise ConfigError(expected_got("model.loss", what, expected, type(task.loss).__name__, todo))
 
 
 def _check_interval(trainer: Namespace, batches: int) -> None:

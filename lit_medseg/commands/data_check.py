@@ -37,7 +37,7 @@ def check(settings: DataSettings, out: Path | None) -> int:
     settings.source.prepare()
     classes = settings.declared
     survey = survey_cases(settings.source, classes, settings.cache_dir, settings.trust.patients, anew=True)
-    manifest, faults, notes = survey.manifest, [*survey.faults], [*_notes(survey.manifest.entries)]
+    manifest, faults, notes = survey.manifest, [*survey.faults], [*_notes(survey.manifest.entries, classes)]
     notes += [f"identical images: {_some(group)}" for group in identical_groups(manifest)]
     split = NO_SPLIT
     if classes is None:
@@ -73,8 +73,10 @@ def _split(settings: DataSettings, manifest: Manifest, classes: Classes) -> tupl
     return split, split_faults(split, manifest, classes)
 
 
-def _notes(entries: Sequence[Entry]) -> Iterator[str]:
+def _notes(entries: Sequence[Entry], classes: Classes | None) -> Iterator[str]:
     """Say what is no fault, but may surprise."""
+    if isinstance(classes, MaskClasses) and classes.others == "background":
+        yield "`truth.others: background`: mask values that no class declares are background, none is a fault"
     empty = [entry.case.case_id for entry in entries if entry.pixels and not any(entry.pixels.values())]
     if empty:
         yield f"{len(empty)} cases have an empty mask: {_some(empty)}"

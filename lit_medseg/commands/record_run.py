@@ -73,7 +73,8 @@ def record_start(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> 
     data.split.to_json(folder / "split.json")
     data.manifest.to_json(folder / "manifest.json")
     for name in ("config.yaml", "fitted.json", "split.json", "manifest.json"):
-        logger.log_artifact(folder / name)
+        if cli.verb != "predict" or name != "manifest.json":  # folders of new studies may be called after patients
+            logger.log_artifact(folder / name)
     if write_diff(Path.cwd(), folder / "changes.diff"):
         logger.log_artifact(folder / "changes.diff")
     logger.log_hyperparams(resolved)

@@ -44,6 +44,7 @@ class FittedState:
                 if self.truth.labels is None
                 else [list(pair) for pair in by_name(self.truth.labels).items()],
                 "overlapping": self.truth.overlapping,
+                "others": self.truth.others,
             },
             "target": self.target.plain(),
             "image_channels": self.image_channels,
@@ -65,7 +66,7 @@ class FittedState:
             return cls(
                 Pipeline.from_plain(plain["pipeline"]),
                 Pipeline.from_plain(plain["normalize"]),
-                Truth(masks, labels, bool(truth["overlapping"])),
+                Truth(masks, labels, bool(truth["overlapping"]), truth.get("others", "refuse")),
                 target_from_plain(plain["target"]),
                 int(plain["image_channels"]),
                 None if plain["spacing_mm"] is None else tuple(plain["spacing_mm"]),

@@ -122,9 +122,22 @@ def _cache(
     )
 
     def make(case_id: str) -> ProcessedCase:
-        return process_case(case_id, load_sample(folder, by_id[case_id], classes), pipeline)
+        try:
+            return process_case(case_id, load_sample(folder, by_id[case_id], classes), pipeline)
+        except (DataError, MemoryError) as error:
+            raise _case_fault(case_id, error) from error
 
     return open_cache(cache_dir, key, list(by_id), make)
+
+
+def _case_fault(case_id: str, error: DataError | MemoryError) -> DataError:
+    """Name the case that a step refuses, or that memory does not suffice for."""
+    text = str(error)
+    if isinstance(error, DataError):
+        return DataError(text if text.startswith("case ") else f"case {case_id}, {text}")
+    todo = "Correct the target size or spacing in data.preparation.steps, or take a machine with more memory"
+    what, got = "too little memory to preprocess it", text.rstrip(".") or "none left"
+    return DataError(expected_got(f"case {case_id}", what, "room for its steps", got, todo))
 
 
 def _used(manifest: Manifest, split: Split) -> list[Entry]:

@@ -1,6 +1,6 @@
 """New studies, read when their turn comes: nothing is kept of them, and a broken one stops no other."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -22,7 +22,7 @@ from lit_medseg.data.loaders import CONTEXT, Ranks, start_worker
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.normalization import normalized
 from lit_medseg.errors import DataError, expected_got, first_ten
-from lit_medseg.inference.skipped_case import SkippedCase, skipped_case, skipped_in_reading
+from lit_medseg.inference.skipped_case import SkippedCase, nameless, skipped_case, skipped_in_reading
 from lit_medseg.preprocess.load_sample import load_sample
 from lit_medseg.preprocess.processed_case import process_case
 
@@ -67,11 +67,18 @@ def find_studies(source: Source, cache_dir: Path, state: FittedState) -> Studies
         what = "no study can be read" if survey.listed else "no studies found"
         todo = "Mend the studies, or give another folder"
         text = expected_got(source.root, what, "images", f"{len(survey.faults)} faults", todo)
-        raise DataError(f"{text}\n{first_ten(survey.faults)}")
+        told = [one.reason for one in _told(survey.faults, source)]
+        raise DataError(f"{text}\n{first_ten(told)}")
     split = Split((), (), tuple(entry.case.case_id for entry in entries), rule="all cases")
-    case_ids = [case.case_id for case in source.list().cases] if survey.faults else []
-    skipped = tuple(skipped_in_reading(fault, case_ids) for fault in survey.faults)
-    return Studies(source.folder, survey.manifest, split, state, skipped)
+    return Studies(source.folder, survey.manifest, split, state, tuple(_told(survey.faults, source)))
+
+
+def _told(faults: Sequence[str], source: Source) -> Iterator[SkippedCase]:
+    """Find the cases of the catalogue's faults."""
+    cases = {case.case_id: case for case in source.list().cases} if faults else {}
+    for fault in faults:
+        skipped = skipped_in_reading(fault, cases)
+        yield nameless(skipped, cases.get(skipped.case_id))
 
 
 def study_loader(studies: Studies, loading: Loading, ranks: Ranks) -> DataLoader[Batch]:
@@ -111,7 +118,7 @@ class StudyDataset(Dataset[dict[str, Any]]):
         try:
             return self._processed(entry)
         except Exception as error:  # whatever a study is broken by, the others go on
-            return {"skipped": skipped_case(entry.case.case_id, "preprocessing", error)}
+            return {"skipped": nameless(skipped_case(entry.case.case_id, "preprocessing", error), entry.case)}
 
     def _processed(self, entry: Entry) -> dict[str, Any]:
         case, state = entry.case, self.studies.state

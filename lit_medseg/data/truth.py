@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lit_medseg.catalogue.classes import Classes, LabelClasses, MaskClasses
+from lit_medseg.catalogue.classes import Classes, LabelClasses, MaskClasses, Others
 from lit_medseg.errors import ConfigError
 
 
@@ -16,11 +16,14 @@ class Truth:
         labels: What the source calls each class, by class name; a list where the names are the same. A number stands
             for its digits.
         overlapping: Whether several classes can hold at once; masks are then one file per class, in this order.
+        others: Mask values that no class declares: `refuse` the case, or take them as `background`, to learn some of a
+            file's classes.
     """
 
     masks: dict[str, int] | None = None
     labels: dict[str, str | int] | list[str | int] | None = None
     overlapping: bool = False
+    others: Others = "refuse"
 
     def __post_init__(self) -> None:
         """Refuse names that cannot be meant.
@@ -50,7 +53,7 @@ class Truth:
             ConfigError: Neither or both of `masks` and `labels` are given.
         """
         if self.masks is not None and self.labels is None:
-            return MaskClasses(dict(self.masks), self.overlapping)
+            return MaskClasses(dict(self.masks), self.overlapping, self.others)
         if self.labels is not None and self.masks is None:
             return LabelClasses(by_name(self.labels), self.overlapping)
         got = "both" if self.declared else "neither"

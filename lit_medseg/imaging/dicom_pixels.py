@@ -175,6 +175,8 @@ def _frame(dataset: Any, plane: NDArray[np.generic], frame: int) -> Frame:
     if dataset.get("ModalityLUTSequence"):
         return Frame(apply_modality_lut(plane, dataset), 1.0, 0.0)
     slope, intercept = _scale(dataset, frame)
+    if slope == 0 and plane.min() != plane.max():  # a slice of nothing but 0 may have such a slope
+        raise ValueError("a RescaleSlope of 0")
     return Frame(plane, slope, intercept)
 
 

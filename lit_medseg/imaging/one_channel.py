@@ -28,7 +28,10 @@ def one_channel(array: NDArray[np.generic], index: int | None, where: str) -> ND
         raise DataError(expected_got(where, "the dimensions are no volume", "three or four", shape, todo))
     channels = later[0] if later else 1
     if index is None and channels != 1:
-        todo = "Name the channel: `index` in the table or source"
+        todo = (
+            "Save one volume a file, or name the channel: `file[0]` in a table, `--index 0` of `data convert`; the "
+            "source Decathlon takes all"
+        )
         raise DataError(expected_got(where, "the file has four dimensions", "three, or an index", shape, todo))
     if not 0 <= (index or 0) < channels:
         todo = "Correct the index"

@@ -62,7 +62,10 @@ def read_dicom_series(path: Path, key: str = "") -> Volume:
     if faults and key.startswith(RESAMPLE):
         return regular_stack(array, line, pixel_mm, where)
     if faults:
-        todo = "Export the series again, whole and without tilt, or put `resample:` before its key to interpolate it"
+        todo = (
+            "Export the series again, whole and without tilt, or have it interpolated: `irregular: resample` of the "
+            "source, `--resample` of `data convert`, `resample:` before its key in a table"
+        )
         raise DataError(expected_got(where, "the slices make no regular volume", "even gaps", "; ".join(faults), todo))
     return placed_as(array, series_affine(line, pixel_mm, slices[0].thickness_mm), where)
 

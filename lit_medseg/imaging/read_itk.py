@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.imaging.kept_file import kept_or_read
 from lit_medseg.imaging.one_channel import one_channel
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.volume import Volume, placed_as
@@ -30,18 +31,21 @@ def read_itk(path: Path, index: int | None = None) -> Volume:
         DataError: Missing, truncated or corrupt; several channels and no `index`; a useless header.
     """
     where = place_name(path, index=index)
-    image = _open(path, where)
-    size, components = image.GetSize(), image.GetNumberOfComponentsPerPixel()
-    array = _array(image)
+    stored = _stored(path, where) if index is None else kept_or_read(path, lambda: _stored(path, where))
+    array, size, components, affine = stored
     if components == 3 and array.dtype == np.uint8 and index is None and len(size) <= 3:
         planes = np.moveaxis(array, -1, 0)
-        return placed_as(
-            np.ascontiguousarray(planes.reshape(3, *(1,) * (3 - len(size)), *size[::-1])), _affine(image), where
-        )
+        return placed_as(np.ascontiguousarray(planes.reshape(3, *(1,) * (3 - len(size)), *size[::-1])), affine, where)
     channels_last = array if components > 1 else array[..., None]
     spatial_first = np.moveaxis(channels_last, -1, 0).T  # (i, j, k, ..., C): the file's order
     volume = one_channel(_three_axes(spatial_first, len(size)), index, where).transpose(2, 1, 0)
-    return placed_as(np.ascontiguousarray(volume)[None], _affine(image), where)
+    return placed_as(np.ascontiguousarray(volume)[None], affine, where)
+
+
+def _stored(path: Path, where: str) -> tuple[NDArray[np.generic], tuple[int, ...], int, NDArray[np.float64]]:
+    """Read the whole file: voxels, size, components a voxel, affine."""
+    image = _open(path, where)
+    return _array(image), image.GetSize(), image.GetNumberOfComponentsPerPixel(), _affine(image)
 
 
 def _open(path: Path, where: str) -> Any:

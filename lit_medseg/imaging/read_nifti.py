@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import logging
+import math
 import struct
 import zlib
 from pathlib import Path
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.decode_picture import read_bytes
+from lit_medseg.imaging.kept_file import kept_or_read
 from lit_medseg.imaging.one_channel import one_channel
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.volume import Volume, placed_as
@@ -42,18 +45,23 @@ def read_nifti(path: Path, index: int | None = None) -> Volume:
         DataError: Missing, truncated or corrupt; several channels and no `index`; complex voxels; a useless affine.
     """
     where = place_name(path, index=index)
-    image = _open(read_bytes(path, where), where)
-    try:
-        array = _voxels(image)
-        affine = np.array(image.affine, np.float64)
-        affine[:3] *= MILLIMETRES[_unit(image)]
-    except DAMAGE as error:
-        raise DataError(_damaged(where, f"{type(error).__name__}: {error}")) from error
+    array, affine = _stored(path, where) if index is None else kept_or_read(path, lambda: _stored(path, where))
     if array.dtype.kind == "c":
         raise DataError(expected_got(where, "the voxels are complex", "real numbers", array.dtype, "Save magnitudes"))
     planes = [one_channel(plane, index, where).transpose(2, 1, 0) for plane in _colours(array)]
     reversed_axes = np.column_stack([affine[:, 2::-1], affine[:, 3]])
     return placed_as(planes[0][None] if len(planes) == 1 else np.stack(planes), reversed_axes, where)
+
+
+def _stored(path: Path, where: str) -> tuple[NDArray[np.generic], NDArray[np.float64]]:
+    """Read the whole file: voxels (i, j, k, ...), and the affine in millimetres."""
+    image = _open(read_bytes(path, where), where)
+    try:
+        affine = np.array(image.affine, np.float64)
+        affine[:3] *= MILLIMETRES[_unit(image)]
+        return _voxels(image), affine
+    except DAMAGE as error:
+        raise DataError(_damaged(where, f"{type(error).__name__}: {error}")) from error
 
 
 def _open(content: bytes, where: str) -> "Nifti1Image":
@@ -64,13 +72,30 @@ def _open(content: bytes, where: str) -> "Nifti1Image":
     from nibabel.spatialimages import HeaderDataError  # noqa: PLC0415
     from nibabel.wrapstruct import WrapStructError  # noqa: PLC0415
 
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # what it finds in headers, we say ourselves
     try:
         plain = _inflated(content) if content[:2] == b"\x1f\x8b" else content
         sizes = {struct.unpack(f"{order}i", plain[:4])[0] for order in "<>"}
         kind = Nifti2Image if 540 in sizes else Nifti1Image
-        return kind.from_stream(io.BytesIO(plain))
+        image = kind.from_stream(io.BytesIO(plain))
+        _check_sizes(kind.header_class(plain[: kind.header_class.template_dtype.itemsize], check=False), where)
+        return image
+    except DataError:
+        raise
     except (*DAMAGE, ImageFileError, HeaderDataError, WrapStructError) as error:
         raise DataError(_damaged(where, f"{type(error).__name__}: {error}")) from error
+
+
+def _check_sizes(header: Any, where: str) -> None:
+    """Refuse voxel sizes that nibabel would replace, where the place in space is made of them.
+
+    Raises:
+        DataError: A size is 0, negative or not finite.
+    """
+    sizes = [float(size) for size in header["pixdim"][1 : 1 + min(3, int(header["dim"][0]))]]
+    if int(header["sform_code"]) <= 0 and not all(0 < size < math.inf for size in sizes):
+        todo = "Correct the header's pixdim, or give it an sform"
+        raise DataError(expected_got(where, "the voxel sizes are unusable", "positive numbers", sizes, todo))
 
 
 def _inflated(content: bytes) -> bytes:

@@ -95,6 +95,13 @@ def column_lengths(affine: NDArray[np.float64]) -> tuple[float, ...]:
     return tuple(float(length) for length in np.linalg.norm(affine[:3, :3], axis=0))
 
 
+def shear_degrees(affine: NDArray[np.float64]) -> float:
+    """Measure how far the axes of an affine are from right angles: 0.0 for a straight grid, in degrees."""
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    cosines = np.abs(np.triu(axes.T @ axes, 1)).max()
+    return float(np.degrees(np.arcsin(min(1.0, cosines))))
+
+
 def _check_affine(affine: NDArray[np.float64], spacing_mm: tuple[float, ...]) -> None:
     """Refuse an affine that is none, or that contradicts the spacing."""
     if affine.shape != (4, 4) or not np.isfinite(affine).all() or tuple(affine[3]) != (0.0, 0.0, 0.0, 1.0):

@@ -43,29 +43,28 @@ class FixedPointSum(RollingSum):
         """Undo the scaling."""
         return values.float().div_(self._scale)
 
-    def _put(self, values: Tensor, logits: Tensor, shares: Tensor, first: bool) -> None:
-        best = self._zero_points(logits)
+    def _put(self, values: Tensor, logits: Tensor, zero: Tensor, shares: Tensor, first: bool) -> None:
         scaled = shares * self._scale
         classes = max(1, _CHUNK_BYTES // (4 * shares.numel()))
         for number in range(0, len(values), classes):
             here = slice(number, number + classes)
-            rounded = (logits[here] - best).mul_(scaled).round_().to(torch.int16)
+            rounded = (logits[here] - zero).mul_(scaled).round_().to(torch.int16)
             if first:
                 values[here] = rounded
             else:
                 values[here].add_(rounded)
 
-    def _zero_points(self, logits: Tensor) -> Tensor:
-        """Give what is counted from, and widen the step until the largest difference from it fits."""
+    def _zero(self, logits: Tensor) -> Tensor:
+        """Give the best class of each voxel, or zero, and widen the step until the largest number fits."""
         least, most = logits.aminmax()
         if self._exclusive:
-            best, largest = logits.amax(0), float(most - least)
+            zero, largest = logits.amax(0), float(most - least)
         else:
-            best, largest = logits.new_zeros(()), float(torch.maximum(-least, most))
+            zero, largest = logits.new_zeros(()).expand(logits.shape[1:]), float(torch.maximum(-least, most))
         if not math.isfinite(largest):
             todo = "Check the images' intensities and the weights"
             raise DataError(expected_got("sliding window", "unusable logits", "finite numbers", largest, todo))
         while largest * self._scale > _LARGEST:
             self._scale /= 2
             self.values.bitwise_right_shift_(1)
-        return best
+        return zero

@@ -5,10 +5,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import torch
+from torch import Tensor
+
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 """Parameters of glibc's `mallopt`."""
 _LARGEST_THRESHOLD = 32 * 2**20
 """What glibc raises its own threshold to, in time, when such large blocks come and go."""
+
+
+_ROOM = 48 * 2**20
+"""For what is small: it would else be cut from the block that a window's logits left, which then do not fit again."""
 
 
 @contextmanager
@@ -25,11 +32,21 @@ def kept_pages() -> Iterator[None]:
         return
     libc.mallopt(_MMAP_MAX, 0)
     libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    fence = _fenced_room()
     try:
         yield
     finally:
+        del fence
         # what the thresholds rise to by themselves in a process that works on large tensors: mallopt ended that
         libc.mallopt(_MMAP_MAX, 65536)
         libc.mallopt(_MMAP_THRESHOLD, _LARGEST_THRESHOLD)
         libc.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST_THRESHOLD)
         libc.malloc_trim(0)
+
+
+def _fenced_room() -> list[Tensor]:
+    """Leave a free block in the heap, and give what lies behind it: it keeps the block from growing into the next."""
+    room = torch.empty(_ROOM, dtype=torch.uint8)
+    fence = [torch.empty(2**18, dtype=torch.uint8) for _ in range(8)]
+    del room  # not earlier, or the fence would lie in it
+    return fence

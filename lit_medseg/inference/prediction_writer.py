@@ -17,7 +17,7 @@ from lit_medseg.imaging.whole_file import whole_file
 from lit_medseg.inference.case_images import case_images
 from lit_medseg.inference.case_measurements import case_measurements
 from lit_medseg.inference.prediction_files import PredictionFiles
-from lit_medseg.inference.skipped_case import SkippedCase, skipped_case
+from lit_medseg.inference.skipped_case import SkippedCase, nameless, skipped_case
 from lit_medseg.metrics.gather import gather_rows
 from lit_medseg.target import MultiLabel, Target
 
@@ -118,11 +118,16 @@ class PredictionWriter(Callback):
         file = self.files.write_mask(case_id, codes, trace)
         self._rows += rows
         self._written.append((case_id, file.as_posix()))
-        self.files.write_segments(case_id, codes, trace, images)  # may fail, and the rest is done
+        try:
+            self.files.write_segments(case_id, codes, trace, images)
+        except Exception as error:  # of a series without the headers that it takes; the case is done all the same
+            self._skip(skipped_case(case_id, "DICOM-SEG", error))
 
     def _skip(self, skipped: SkippedCase) -> None:
+        skipped = nameless(skipped, self.cases.get(skipped.case_id))
         self._skipped.append(skipped)
-        print(f"skipped: {skipped.reason}", file=sys.stderr, flush=True)  # noqa: T201
+        what = "no DICOM-SEG" if skipped.stage == "DICOM-SEG" else "skipped"
+        print(f"{what}: {skipped.reason}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def label_row(case_id: str, prediction: Tensor, probability: Tensor, target: Target) -> dict[str, Any]:

@@ -43,8 +43,12 @@ class RollingSum(ABC):
         """Turn a part of the values into float32 logits; where they are that already, into the same tensor."""
 
     @abstractmethod
-    def _put(self, values: Tensor, logits: Tensor, shares: Tensor, first: bool) -> None:
-        """Add `logits * shares` to a part of the values, or overwrite them; all of one grid. The logits stay."""
+    def _zero(self, logits: Tensor) -> Tensor:
+        """Give what a window's logits `(K, *patch)` are counted from, `(*patch)`."""
+
+    @abstractmethod
+    def _put(self, values: Tensor, logits: Tensor, zero: Tensor, shares: Tensor, first: bool) -> None:
+        """Add `(logits - zero) * shares` to a part of the values, or overwrite them; all of one grid."""
 
     def add(self, logits: Tensor, shares: Tensor, corner: Corner) -> None:
         """Add one window.
@@ -54,11 +58,13 @@ class RollingSum(ABC):
             shares: `(*patch)`, how much each voxel counts.
             corner: First voxel of the window in the image.
         """
+        zero = self._zero(logits)
         for part, first in self._parts(corner):
             for inner, ring in self._at_seam(part, corner[self._axis]):
                 place = [slice(start + own.start, start + own.stop) for start, own in zip(corner, inner, strict=True)]
                 place[self._axis] = ring
-                self._put(self.values[(slice(None), *place)], logits[(slice(None), *inner)], shares[inner], first)
+                values = self.values[(slice(None), *place)]
+                self._put(values, logits[(slice(None), *inner)], zero[inner], shares[inner], first)
 
     def take(self, start: int, stop: int, voxels: int) -> Iterator[tuple[int, Tensor]]:
         """Hand out the finished values between two positions along the axis.
@@ -111,7 +117,10 @@ class FloatSum(RollingSum):
         """Give them as they are."""
         return values
 
-    def _put(self, values: Tensor, logits: Tensor, shares: Tensor, first: bool) -> None:
+    def _zero(self, logits: Tensor) -> Tensor:
+        return logits.new_zeros(()).expand(logits.shape[1:])
+
+    def _put(self, values: Tensor, logits: Tensor, zero: Tensor, shares: Tensor, first: bool) -> None:
         if first:
             torch.mul(logits, shares, out=values)
         else:

@@ -2,17 +2,20 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from lit_medseg.catalogue.case import Case
 from lit_medseg.errors import MedSegError, expected_got
 
-Stage = Literal["reading", "preprocessing", "prediction", "writing"]
+_HASH = re.compile(r"[0-9a-f]{12}")
+Stage = Literal["reading", "preprocessing", "prediction", "writing", "DICOM-SEG"]
 _TODO: dict[Stage, str] = {
     "reading": "Open the study in another program, export it anew, or leave it out",
     "preprocessing": "Compare the study with those of the training: kind, size, spacing",
     "prediction": "Compare the study with those of the training: kind, size, spacing",
     "writing": "See that the folder can be written to and has room",
+    "DICOM-SEG": "Use the NIfTI",
 }
 
 
@@ -22,7 +25,7 @@ class SkippedCase:
 
     Attributes:
         case_id: The case; empty where files make no case.
-        stage: What it failed in.
+        stage: What it failed in; `DICOM-SEG`: it is predicted, and only that file could not be made.
         reason: One line in the house form.
     """
 
@@ -53,6 +56,21 @@ def skipped_case(case_id: str, stage: Stage, error: Exception) -> SkippedCase:
         return SkippedCase(case_id, stage, reason)
     got = f"{type(error).__name__}: {text[:200].rstrip('.')}"
     return SkippedCase(case_id, stage, expected_got(where, f"its {stage} failed", "no error", got, _TODO[stage]))
+
+
+def nameless(skipped: SkippedCase, case: Case | None) -> SkippedCase:
+    """Take identifiers out of the reason that errors have from the folders' names.
+
+    Args:
+        skipped: The line.
+        case: Its id has a hash in the place of each part of its files' folders that names a patient or a series; None
+            where files make no case.
+    """
+    reason = skipped.reason
+    for ref in () if case is None else case.images:
+        for part, told in zip(ref.path.split("/"), skipped.case_id.split("/"), strict=False):
+            reason = reason.replace(part, told) if part != told and _HASH.fullmatch(told) else reason
+    return replace(skipped, reason=reason)
 
 
 def skipped_in_reading(fault: str, case_ids: Iterable[str]) -> SkippedCase:

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +10,6 @@ from torch import Tensor
 
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.inference.decide_logits import code_dtype, decide_logits
-from lit_medseg.inference.kept_pages import kept_pages
 from lit_medseg.inference.padded_image import Box, PaddedImage, pad_image
 from lit_medseg.inference.rolling_sum import RollingSum
 from lit_medseg.inference.stitch import Seen, stitch
@@ -71,8 +69,9 @@ class SlidingWindow:
             before); None for half of what the device has free.
         half: True for sums in 16 bits, a rounding of less than 1/64 of a logit (see `FixedPointSum`), False for
             float32; None for 16 bits only where float32 exceeds the limit.
-        padding: How images smaller than a window are filled up: "reflect" as the training patches are (tiny ones repeat
-            their border), "constant" for zeros as in MONAI.
+        padding: How images smaller than a window are filled up: "constant" with zeros, as training patches of volumes
+            and MONAI's windows are; "reflect" with their mirror image, as patches of pictures are (tiny ones repeat
+            their border).
         sum_device: Where the sums are kept and the results are given; None for the network's device, or the CPU where
             that one's limit is exceeded, and results where the images are.
     """
@@ -83,7 +82,7 @@ class SlidingWindow:
     window_batch: int | None = None
     memory_limit_gib: float | None = None
     half: bool | None = None
-    padding: Literal["reflect", "constant"] = "reflect"
+    padding: Literal["constant", "reflect"] = "constant"
     sum_device: str | None = None
 
     def __post_init__(self) -> None:
@@ -220,16 +219,15 @@ class SlidingWindow:
         device = network_device(network, inputs.device)
         windows = WindowBatches(network, self.patch_size, self.mirror_axes, device, self.window_batch)
         plan = SumPlan(self._sum_devices(device), self.half, self.memory_limit_gib, isinstance(target, MultiClass))
-        with kept_pages() if device.type == "cpu" else nullcontext():
-            for case, image in enumerate(inputs):
-                padded = pad_image(image, self.patch_size, self.padding)
-                grid = window_grid(padded.array.shape[1:], self.patch_size, self.overlap)
-                seen = hooks.of(padded, case, len(inputs), len(grid))
-                for start, stop, sums in stitch(padded.array, grid, windows, plan, seen):
-                    for begin, values in sums.take(start, stop, voxels or CHUNK_BYTES // (4 * len(sums.values))):
-                        box, inside = padded.inside(grid.slab(begin, values.shape[grid.axis + 1]), values)
-                        if inside.numel():
-                            yield Slab(case, box, inside, sums)
+        for case, image in enumerate(inputs):
+            padded = pad_image(image, self.patch_size, self.padding)
+            grid = window_grid(padded.array.shape[1:], self.patch_size, self.overlap)
+            seen = hooks.of(padded, case, len(inputs), len(grid))
+            for start, stop, sums in stitch(padded.array, grid, windows, plan, seen):
+                for begin, values in sums.take(start, stop, voxels or CHUNK_BYTES // (4 * len(sums.values))):
+                    box, inside = padded.inside(grid.slab(begin, values.shape[grid.axis + 1]), values)
+                    if inside.numel():
+                        yield Slab(case, box, inside, sums)
 
     def _results_on(self, inputs: Tensor) -> torch.device:
         return inputs.device if self.sum_device is None else torch.device(self.sum_device)

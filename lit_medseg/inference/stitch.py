@@ -1,11 +1,13 @@
 """The windows of one image put together, layer by layer."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 from torch import Tensor
 
+from lit_medseg.inference.kept_pages import kept_pages
 from lit_medseg.inference.padded_image import Box
-from lit_medseg.inference.rolling_sum import RollingSum
+from lit_medseg.inference.rolling_sum import FloatSum, RollingSum
 from lit_medseg.inference.sum_plan import SumPlan
 from lit_medseg.inference.window_batches import WindowBatches
 from lit_medseg.inference.window_grid import Corner, WindowGrid
@@ -44,10 +46,14 @@ def stitch(
     add(corner, logits)
     del logits  # here and below: a batch makes room before the next one asks for memory
     finished = 0
-    for corner, logits in windows.run(image, corners[1:]):
-        if corner[grid.axis] > finished:
-            yield finished, corner[grid.axis], sums
-            finished = corner[grid.axis]
-        add(corner, logits)
-        del logits
+    # not before: the sums and the first logits, which lay below them, would share the pages that are kept; and not
+    # where memory counts more than time, since blocks of many sizes leave gaps
+    keeps = windows.device.type == "cpu" and isinstance(sums, FloatSum)
+    with kept_pages() if keeps else nullcontext():
+        for corner, logits in windows.run(image, corners[1:]):
+            if corner[grid.axis] > finished:
+                yield finished, corner[grid.axis], sums
+                finished = corner[grid.axis]
+            add(corner, logits)
+            del logits
     yield finished, grid.image[grid.axis], sums

@@ -21,6 +21,7 @@ class WindowBatches:
 
     Attributes:
         size: How many windows go at once; it only ever falls.
+        device: Of the network.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class WindowBatches:
         self.size = (4 if device.type == "cuda" else 1) if size is None else size
         self._network = network
         self._patch = tuple(patch)
-        self._device = device
+        self.device = device
         counts = range(1, len(mirror_axes) + 1)
         self._mirrors = [
             tuple(axis + 2 for axis in chosen)
@@ -79,13 +80,13 @@ class WindowBatches:
             if len(batch) == 1 or not _out_of_memory(error):
                 raise
             _LOG.info("sliding window: %d windows at once need too much memory, half as many now", len(batch))
-        if self._device.type == "cuda":
+        if self.device.type == "cuda":
             torch.cuda.empty_cache()
         return None
 
     def _forward(self, image: Tensor, batch: Sequence[Corner]) -> Tensor:
         boxes = [tuple(slice(start, start + side) for start, side in zip(c, self._patch, strict=True)) for c in batch]
-        windows = torch.stack([image[(slice(None), *box)] for box in boxes]).to(self._device)
+        windows = torch.stack([image[(slice(None), *box)] for box in boxes]).to(self.device)
         logits = self._logits(windows)
         if not self._mirrors:
             return logits

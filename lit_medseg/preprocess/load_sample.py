@@ -7,6 +7,7 @@ from lit_medseg.catalogue.classes import Classes, MaskClasses
 from lit_medseg.catalogue.mask_place import place_masks
 from lit_medseg.catalogue.read_ref import read_image_ref
 from lit_medseg.errors import DataError
+from lit_medseg.imaging.kept_file import keep_last_file
 from lit_medseg.preprocess.sample import Sample
 
 
@@ -24,7 +25,8 @@ def load_sample(folder: Path, case: Case, classes: Classes | None) -> Sample:
     Raises:
         DataError: A file has changed since the manifest was made, and cannot be used any more.
     """
-    images = tuple(read_image_ref(folder, ref) for ref in case.images)
+    with keep_last_file():
+        images = tuple(read_image_ref(folder, ref) for ref in case.images)
     if not isinstance(classes, MaskClasses):
         return Sample(images, channels=case.channels)
     placed = place_masks(folder, case, images)

@@ -1,5 +1,6 @@
 """Segmentation: a class for every pixel."""
 
+from types import EllipsisType
 from typing import cast
 
 import pandas as pd
@@ -11,10 +12,11 @@ from typing_extensions import override
 from lit_medseg.batch import Batch
 from lit_medseg.inference.native_codes import native_codes
 from lit_medseg.inference.native_planes import NativePlanes
+from lit_medseg.inference.padded_image import Box
 from lit_medseg.inference.post_process.apply import post_processed
 from lit_medseg.inference.post_process.post_process import PostProcess
 from lit_medseg.inference.probability_room import probability_room
-from lit_medseg.inference.sliding_window import Box, SlidingWindow
+from lit_medseg.inference.sliding_window import SlidingWindow
 from lit_medseg.inference.whole_image import WholeImage
 from lit_medseg.inference.windowed_codes import windowed_codes
 from lit_medseg.losses.cross_entropy import CrossEntropy
@@ -133,8 +135,9 @@ class SegmentationTask(Task):
         losses: list[Tensor] = []
 
         def observe(logits: Tensor, _: int, box: Box) -> None:
+            place: tuple[EllipsisType | slice, ...] = (..., *box)
             if truth is not None:
-                losses.append(self.loss(logits, truth[(..., *box)].long()))
+                losses.append(self.loss(logits, truth[place].long()))
 
         image = batch["image"][number : number + 1]
         trace = batch["trace"][number]

@@ -134,13 +134,13 @@ def test_turned_back_is_the_same_inside():
 
 def test_image_and_mask_stay_together():
     # A smooth image whose sign is the mask: after any bend the sign still is, but for voxels next to the border.
-    depth, rows, columns = np.mgrid[0:40, 0:44, 0:42]
+    depth, rows, columns = np.mgrid[0:60, 0:64, 0:62]
     image = (np.sin(depth / 6) + np.sin(rows / 5) * np.cos(columns / 7)).astype(np.float32)[None]
     for seed in range(4):
         geometry = drawn((16, 18, 20), seed)
-        offset, box, mask = cut(geometry, (12, 12, 12), image, (image > 0).astype(np.uint8))
+        offset, box, mask = cut(geometry, (22, 22, 22), image, (image > 0).astype(np.uint8))
         patch, labels = resampled(geometry, offset, box, mask)
-        sure = patch.abs() > 0.2
+        sure = patch.abs() > 0.35  # more than half a voxel changes
         assert sure.any()
         np.testing.assert_array_equal(labels[sure], patch[sure] > 0)
 

@@ -16,11 +16,12 @@ from lit_medseg.imaging.read_mask_volume import read_mask_volume
 from lit_medseg.imaging.read_volume import read_volume
 from lit_medseg.imaging.write_png import write_png
 from lit_medseg.main import main
-from tests.commands.tiny_experiments import segmentation
+from tests.commands.tiny_experiments import other_data, segmentation
+from tests.data.fake_sets import write_classes
 from tests.imaging.fake_dicom import numbers, save, slices
 
 OWN = "tests.commands.test_predict"
-PHANTOMS = {"root": "phantoms", "patients": 8, "slices": 8, "size": 32}
+PHANTOMS = {"root": "phantom_volumes", "patients": 8, "slices": 8, "size": 32}
 
 
 class Threshold(nn.Module):
@@ -66,7 +67,7 @@ def fitted(workplace):
 
 @pytest.fixture(scope="module")
 def phantoms(workplace):
-    source = PhantomVolumes(str(workplace.folder / "phantoms"), patients=8, slices=8, size=32)
+    source = PhantomVolumes(str(workplace.folder / "phantom_volumes"), patients=8, slices=8, size=32)
     source.prepare()
     return source.folder
 
@@ -227,7 +228,7 @@ def test_dicom_series(fitted, tmp_path):
     tilted = slices(
         numbers((9, 24, 26), low=0, high=900), series="1.2.3.4.5.6.99", heights=[0, 3, 6, 9, 12, 20, 23, 26, 29]
     )
-    save(tilted, studies / "two")
+    save(tilted, studies / "PAT-77" / "two")
     assert predict(fitted, "--input", studies, "--output", tmp_path / "out") == 1
     files = {file.relative_to(tmp_path / "out").as_posix() for file in (tmp_path / "out").rglob("*.*")}
     assert files == {"one.dcm", "one.nii.gz", "measurements.csv", "failed.csv"}
@@ -236,9 +237,25 @@ def test_dicom_series(fitted, tmp_path):
     mask = nibabel.load(tmp_path / "out/one.nii.gz")
     np.testing.assert_array_equal(segments.array[0], np.asarray(mask.dataobj).T)
     np.testing.assert_allclose(mask.affine, image.affine[:, [2, 1, 0, 3]], atol=1e-4)
-    reason = pd.read_csv(tmp_path / "out/failed.csv")["reason"][0]
-    assert "case two" in reason
+    (failed,) = pd.read_csv(tmp_path / "out/failed.csv").to_dict("records")
+    assert failed["case_id"].endswith("/two")
+    assert "3.00 mm" in failed["reason"]
     assert "PAT-77" not in (tmp_path / "out/failed.csv").read_text() + (tmp_path / "out/measurements.csv").read_text()
+
+
+def test_a_series_without_identifiers_has_its_nifti_alone(fitted, tmp_path, capsys):
+    stack = slices(numbers((9, 24, 26), low=0, high=900), gap=3.0)
+    for data in stack:
+        del data.FrameOfReferenceUID
+    save(stack, tmp_path / "studies" / "one")
+    assert predict(fitted, "--input", tmp_path / "studies", "--output", tmp_path / "out") == 1
+    out, err = capsys.readouterr()
+    assert "predicted   1 of 1 cases" in out
+    assert "no DICOM-SEG: case one, one.dcm: the series does not carry what a DICOM-SEG needs" in err
+    assert pd.read_csv(tmp_path / "out/failed.csv")["stage"].tolist() == ["DICOM-SEG"]
+    assert len(pd.read_csv(tmp_path / "out/measurements.csv")) == 2
+    assert (tmp_path / "out/one.nii.gz").is_file()
+    assert not (tmp_path / "out/one.dcm").exists()
 
 
 def test_what_goes_to_mlflow_names_no_patient(fitted, tmp_path):
@@ -263,6 +280,31 @@ def test_pictures(workplace, tmp_path):
     assert (organ["pixels"], lesion["pixels"]) == ((mask == 1).sum(), (mask == 2).sum())
     if organ["pixels"]:
         assert organ["mean_image"] == pytest.approx(image[mask == 1].mean())
+
+
+def test_labels(workplace, tmp_path, capsys):
+    write_classes(workplace.folder / "predict_classes")
+    source = {
+        "class_path": "lit_medseg.catalogue.class_folders.ClassFolders",
+        "init_args": {"root": "predict_classes", "patient_pattern": r"(q\d+)_"},
+    }
+    task = "lit_medseg.tasks.classification.ClassificationTask"
+    run = workplace.fit("predict_labels", other_data(source, {"labels": ["dark", "bright"]}, task, "TinyClassifier"))
+    shutil.copytree(workplace.folder / "predict_classes", tmp_path / "studies")
+    colour = np.random.default_rng(0).integers(0, 200, (3, 28, 28)).astype(np.uint8)
+    write_png(tmp_path / "studies/colour.png", colour)
+    capsys.readouterr()
+    assert predict(run, "--input", tmp_path / "studies", "--output", tmp_path / "out") == 1
+    assert "predicted   21 of 22 cases" in capsys.readouterr().out
+    table = pd.read_csv(tmp_path / "out/predictions.csv").set_index("case_id")
+    assert len(table) == 21
+    np.testing.assert_allclose(table["p_dark"] + table["p_bright"], 1.0)
+    assert list(table.index[:2]) == ["bright/q14_0", "bright/q15_1"]
+    (failed,) = pd.read_csv(tmp_path / "out/failed.csv").to_dict("records")
+    assert (failed["case_id"], failed["stage"]) == ("colour", "preprocessing")
+    assert "other channels than in training, expected 1, got 3" in failed["reason"]
+    assert predict(run, "--input", tmp_path / "studies", "--probabilities", "true") == 2
+    assert "--probabilities: it is for masks" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ def files(folder):
 
 
 def test_two_processes_write_what_one_does(workplace, fitted, tmp_path):
-    (phantoms,) = workplace.folder.glob("phantoms/*/images")
+    (phantoms,) = workplace.folder.glob("phantom_volumes/*/images")
     studies = tmp_path / "studies"
     shutil.copytree(phantoms, studies)
     torn = studies / "torn.nii.gz"
@@ -30,6 +30,7 @@ def test_two_processes_write_what_one_does(workplace, fitted, tmp_path):
     texts = []
     for ranks in (1, 2):
         arguments = ["--ckpt_path", best, "--input", studies, "--output", tmp_path / str(ranks)]
+        arguments += ["--data.init_args.loading.workers", ranks - 1]
         command = Command(workplace.folder, "predict", *arguments, *on(ranks))
         assert command.wait() == 1, command.text
         texts.append(command.text)

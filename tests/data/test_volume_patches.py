@@ -2,8 +2,10 @@
 
 import hashlib
 import logging
+import os
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +14,16 @@ from torch.utils.data import DataLoader
 
 from lit_medseg.augment.batch_augmentation import BatchAugmentation
 from lit_medseg.augment.bias_field import BiasField
+from lit_medseg.augment.brightness import Brightness
+from lit_medseg.augment.brightness_shift import BrightnessShift
+from lit_medseg.augment.contrast import Contrast
 from lit_medseg.augment.elastic import Elastic
 from lit_medseg.augment.gamma import Gamma
+from lit_medseg.augment.gaussian_blur import GaussianBlur
 from lit_medseg.augment.gaussian_noise import GaussianNoise
+from lit_medseg.augment.low_resolution import LowResolution
 from lit_medseg.augment.rotation import Rotation
+from lit_medseg.augment.scaling import Scaling
 from lit_medseg.data.augmentation import Augmentation
 from lit_medseg.data.collate import collate
 from lit_medseg.data.device_augmentation import augmented_on_device
@@ -26,6 +34,8 @@ from lit_medseg.data.rank_batches import RankBatches, SampleKey
 from lit_medseg.data.training import Training
 from lit_medseg.data.training_dataset import TrainingDataset
 from lit_medseg.errors import ConfigError
+from lit_medseg.imaging.read_mask_volume import read_mask_volume
+from lit_medseg.imaging.read_volume import read_volume
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.preprocess.cache import open_cache
 from lit_medseg.preprocess.pipeline import Pipeline
@@ -125,6 +135,43 @@ def test_device_equals_workers(tmp_path, planes, grids, size):
     assert torch.equal(part["image"], batch["image"][[5, 4, 3]])
     assert "crops" not in part
     assert part["case_id"] == ["c1", "c0", "c1"]
+
+
+@pytest.mark.parametrize(("grids", "size"), [(((20, 24, 18),), (12, 13, 14)), (((40, 44),), (24, 33))])
+def test_everything_happens_on_the_device(tmp_path, grids, size):
+    """Tensors without content refuse to be mixed with those of the CPU, and to be looked at by it."""
+    quiet = [kind(1.0) for kind in (Brightness, BrightnessShift, Contrast, GaussianBlur, LowResolution)]
+    moves = BatchAugmentation(
+        Rotation(0.7), elastic=Elastic(0.7, 10.0, (0, 3)),
+        intensity=[*quiet, GaussianNoise(1.0), Gamma(1.0), Gamma(1.0, inverted=True), BiasField(1.0)],
+    )  # fmt: skip
+    data = dataset(tmp_path, grids, size=size, augmentation=moves, on_device=True)
+    batch = augmented_on_device(
+        collate([data[SampleKey(0, position, 0)] for position in range(8)]), torch.device("meta"), False
+    )
+    assert batch["image"].device.type == batch["mask"].device.type == "meta"
+    assert batch["image"].shape == (8, 2, *size)
+    assert batch["mask"].shape == (8, *size)
+
+
+@pytest.mark.realdata
+def test_hippocampi_keep_their_volume(tmp_path):
+    folder = Path(os.environ["LIT_MEDSEG_DATA"]) / "mri_hippocampus_msd"
+    names = sorted(file.name for file in (folder / "labels").glob("*.nii.gz"))[:12]
+
+    def make(name):
+        image, mask = read_volume(folder / "images" / name), read_mask_volume(folder / "labels" / name)
+        return process_case(name, Sample((image,), mask.with_array(mask.array.astype(np.uint8))), Pipeline(()))
+
+    cache = open_cache(tmp_path, "h" * 40, names, make)
+    turned = BatchAugmentation(Rotation(1.0), Scaling(0.0), intensity=[])
+    placement = Placement(1.0, "balanced")
+    data = TrainingDataset(cache, range(12), None, False, (64, 64, 64), placement, turned, Pipeline(()), 0)
+    for number in range(12):
+        before = cache.mask(number)
+        found = data[SampleKey(0, number, number)]["mask"].numpy()
+        for code in (1, 2):
+            assert (found == code).sum() == pytest.approx((before == code).sum(), rel=0.03)
 
 
 def test_batches_without_crops_pass(tmp_path):

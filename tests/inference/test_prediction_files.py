@@ -1,6 +1,8 @@
 """Predictions lie in place over their images, as other programs open them."""
 
+import os
 import warnings
+from pathlib import Path
 
 import highdicom
 import nibabel
@@ -15,6 +17,7 @@ from lit_medseg.errors import DataError
 from lit_medseg.imaging.read_array import read_image, read_mask
 from lit_medseg.imaging.read_mask_volume import read_mask_volume
 from lit_medseg.imaging.read_volume import read_volume
+from lit_medseg.imaging.same_grid import grid_difference_mm
 from lit_medseg.imaging.volume import Volume, flat_volume
 from lit_medseg.imaging.write_png import write_png
 from lit_medseg.inference.case_images import CaseImages, case_images
@@ -257,6 +260,31 @@ class TestDicom:
         case = Case("p1", "x", (Ref("series", "resample:"),))
         files(tmp_path).write_segments("p1", codes, trace, case_images(tmp_path, case, trace))
         assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.realdata
+def test_a_real_series(tmp_path):
+    """ProstateX T2: the mask lies over the DICOM, and over the NIfTI that other software made of it."""
+    root = Path(os.environ["LIT_MEDSEG_DATA"]) / "mri_prostatex_dicom"
+    (series,) = root.glob("dicom/*/4.*t2tsetra*")
+    image = read_volume(series)
+    centre = (image.affine @ (9, 190, 200, 1))[:3]
+    pipeline = Pipeline((CanonicalOrientation(), ResampleTo(spacing_mm=(3.0, 1.0, 1.0))))
+    probabilities, trace = predict(image, centre, pipeline)
+    codes = native_codes(probabilities, trace, pipeline, TARGET).numpy()
+    made = PredictionFiles(tmp_path, series.parent, TARGET, (0, 1, 2))
+    case = Case("p1", None, (Ref(series.name),))
+    made.write_mask("p1", codes, trace)
+    made.write_segments("p1", codes, trace, case_images(series.parent, case, trace))
+    segments = read_mask_volume(tmp_path / "p1.dcm", reference=image)
+    np.testing.assert_array_equal(segments.array[0], codes)
+    mask, other = nibabel.load(tmp_path / "p1.nii.gz"), read_volume(root / "nifti/Prostatex_0000.nii.gz")
+    np.testing.assert_array_equal(np.asarray(mask.dataobj).T, codes)
+    written = read_volume(tmp_path / "p1.nii.gz")
+    assert grid_difference_mm(written, image) < 0.001
+    assert grid_difference_mm(written, other) < 0.06  # that one rounds its rotation
+    centroid = points(mask.affine, mask.shape)[np.asarray(mask.dataobj) > 0].mean(axis=0)
+    assert np.linalg.norm(centroid - centre) < 0.5
 
 
 class TestImagesOfACase:

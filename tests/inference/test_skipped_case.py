@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from lit_medseg.catalogue.case import Case, Ref
 from lit_medseg.errors import DataError
-from lit_medseg.inference.skipped_case import skipped_case, skipped_in_reading
+from lit_medseg.inference.skipped_case import nameless, skipped_case, skipped_in_reading
 
 
 @pytest.mark.parametrize(
@@ -28,6 +29,15 @@ def test_errors_become_one_line(error, reason):
 def test_too_little_memory_is_told_as_such(error):
     reason = skipped_case("p1", "prediction", error).reason
     assert reason.startswith("case p1: out of memory in its prediction, expected room for the whole study, got none")
+
+
+def test_the_names_of_folders_stay_out():
+    case = Case("0123456789ab/t2", None, (Ref("PAT-77/t2"),))
+    skipped = skipped_case("0123456789ab/t2", "writing", DataError("PAT-77/t2: torn, expected x, got y. Z."))
+    assert nameless(skipped, case).reason == "case 0123456789ab/t2, 0123456789ab/t2: torn, expected x, got y. Z."
+    other = skipped_case("a/t2", "writing", DataError("b/t2: torn, expected x, got y. Z."))
+    assert nameless(other, Case("a/t2", None, (Ref("b/t2"),))) == other
+    assert nameless(other, None) == other
 
 
 @pytest.mark.parametrize(

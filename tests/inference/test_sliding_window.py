@@ -109,14 +109,14 @@ def test_probabilities_go_where_they_are_asked_for():
 @pytest.mark.parametrize("grid", [(5, 30, 9), (3, 2, 1), (16, 7, 40)])
 def test_images_smaller_than_a_window(grid):
     image, network = torch.randn(1, 2, *grid), _network(3, 3)
-    zeros = SlidingWindow((16, 16, 16), padding="constant")(image, network)
+    zeros = SlidingWindow((16, 16, 16))(image, network)
     torch.testing.assert_close(zeros, _monai(image, (16, 16, 16), 0.5, network), rtol=1e-5, atol=1e-5)
-    assert SlidingWindow((16, 16, 16))(image, network).shape == (1, 3, *grid)
+    assert SlidingWindow((16, 16, 16), padding="reflect")(image, network).shape == (1, 3, *grid)
 
 
 def test_reflection_continues_the_texture():
     seen = []
-    SlidingWindow((1, 8))(torch.arange(5.0)[None, None, None], lambda windows: seen.append(windows) or windows)
+    SlidingWindow((1, 8), padding="reflect")(torch.arange(5.0)[None, None, None], lambda windows: seen.append(windows) or windows)
     assert seen[0].flatten().tolist() == [1, 0, 1, 2, 3, 4, 3, 2]
 
 
