@@ -17,7 +17,8 @@ class Batch(TypedDict, total=False):
     crops: Any
     """Training with augmentation on the device: what `image` and `mask` are made of there (`data.crops.Crops`)."""
     mask: Tensor
-    """`(B, *S)` uint8 class codes; overlapping classes `(B, K, *S)` uint8 of 0 and 1. The task widens them on its device."""
+    """`(B, *S)` uint8 class codes; overlapping classes `(B, K, *S)` uint8 of 0 and 1. The task widens them on its
+    device."""
     label: Tensor
     """`(B,)` int64 class code; overlapping classes `(B, K)` int64 of 0 and 1."""
     case_id: list[str]

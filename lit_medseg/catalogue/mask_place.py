@@ -78,7 +78,7 @@ def reading_fault(folder: Path, case: Case, ref: Ref, kind: str, error: DataErro
     """Give the fault of a file that cannot be read, which names the file alone, the place within its data set."""
     name = place_name(folder / ref.path, ref.key.removeprefix(RESAMPLE), ref.index)
     text = str(error)
-    known = text.startswith(f"{name}: ")
+    known = text.startswith(f"{name}: ") and ref.path != "."
     return f"case {case.case_id}, {kind} {ref}{text.removeprefix(name)}" if known else f"case {case.case_id}, {text}"
 
 

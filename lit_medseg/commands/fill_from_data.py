@@ -39,7 +39,7 @@ def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
         )
     model.target = coding
     given = cli.given["model"]["init_args"]["network"].get("init_args") or {}
-    numbers = _Numbers(data.image_channels, data.target.channels, data.training.patch_size, data.spacing_mm)
+    numbers = _Numbers(data.image_channels, data.target.channels, data.training.patch_size, data.state.spacing_mm)
     _fill_network(model.network, given, numbers)
     if data.training.patch_size is not None:
         _fill_windows(model, data.training.patch_size)

@@ -6,10 +6,8 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from lightning.pytorch.utilities import rank_zero_only
 from torch.utils.data import DataLoader
 
 from lit_medseg.augment.batch_augmentation import BatchAugmentation
@@ -27,6 +25,7 @@ from lit_medseg.data.fitted_state import FittedState
 from lit_medseg.data.large_patch import say_large_patch
 from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
+from lit_medseg.data.native_image import native_image
 from lit_medseg.data.preparation import Preparation
 from lit_medseg.data.prepared import Plan, Prepared, prepare_cases
 from lit_medseg.data.rank_batches import SampleKey
@@ -38,7 +37,6 @@ from lit_medseg.data.truth import Truth
 from lit_medseg.errors import ConfigError
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.inference.skipped_case import SkippedCase
-from lit_medseg.preprocess.load_sample import load_sample
 from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.preprocess.step import Step
 from lit_medseg.target import MultiLabel, Target
@@ -162,11 +160,6 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         return self.state.image_channels
 
     @property
-    def spacing_mm(self) -> tuple[float, ...] | None:
-        """Median spacing of the images that the network is trained on; None where it is unknown."""
-        return self.state.spacing_mm
-
-    @property
     def segments(self) -> bool:
         """Whether the truth is masks (segmentation) and not labels."""
         return self.state.truth.masks is not None
@@ -211,10 +204,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     def native_image(self, case_id: str) -> Volume:
         """Read the image of a case as its files hold it: the channels on the native grid, stacked."""
         ready = self._cases()
-        entry = ready.manifest.by_id[case_id]
-        images = load_sample(ready.folder, entry.case, None).images
-        native = next((image for image in images if image.grid == entry.grid), images[0])
-        return native.with_array(np.concatenate([image.array for image in images if image.grid == native.grid]))
+        return native_image(ready.folder, ready.manifest.by_id[case_id])
 
     def prepare_data(self) -> None:
         """Lightning's hook, on one process of each machine."""
@@ -268,14 +258,10 @@ class CaseDataModule(pl.LightningDataModule, ABC):
                 _ = augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
             self._prepared = prepare_cases(self._plan())
             if self._adopted is None:
-                self._say_large_patch(self._prepared)
-
-    @rank_zero_only
-    def _say_large_patch(self, ready: Prepared) -> None:
-        """Say once that patches reach beyond volumes."""
-        pictures = isinstance(self._augmentation, Augmentation) and len(self.training.patch_size or ()) == 2
-        filled = "their mirror image" if pictures else "0 after normalisation, and background"
-        say_large_patch(ready.cache, ready.rows(ready.train_entries), self.training.patch_size, filled)
+                size, ready = self.training.patch_size, self._prepared
+                pictures = isinstance(augmentation, Augmentation) and len(size or ()) == 2
+                filled = "their mirror image" if pictures else "0 after normalisation, and background"
+                say_large_patch(ready.cache, ready.rows(ready.train_entries), size, filled)
 
     def _predicts_all(self) -> bool:
         """Whether the verb is `predict`, and works on the whole source."""

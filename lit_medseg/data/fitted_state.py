@@ -21,6 +21,8 @@ class FittedState:
         image_channels: Channels that the network is given.
         spacing_mm: Median spacing of the processed training images, in the order of their axes; None where it is
             unknown.
+        axes: Spatial axes of the processed training images, 2 (pictures) or 3 (volumes); None in a checkpoint that does
+            not say.
     """
 
     pipeline: Pipeline
@@ -29,6 +31,7 @@ class FittedState:
     target: Target
     image_channels: int
     spacing_mm: tuple[float, ...] | None = None
+    axes: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """Give the state as JSON-able data."""
@@ -49,6 +52,7 @@ class FittedState:
             "target": self.target.plain(),
             "image_channels": self.image_channels,
             "spacing_mm": None if self.spacing_mm is None else list(self.spacing_mm),
+            "axes": self.axes,
         }
 
     @classmethod
@@ -70,6 +74,7 @@ class FittedState:
                 target_from_plain(plain["target"]),
                 int(plain["image_channels"]),
                 None if plain["spacing_mm"] is None else tuple(plain["spacing_mm"]),
+                plain.get("axes"),
             )
         except (KeyError, TypeError) as error:
             todo = "Use a checkpoint that lit_medseg wrote"

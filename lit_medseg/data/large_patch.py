@@ -3,11 +3,14 @@
 import logging
 from collections.abc import Sequence
 
+from lightning.pytorch.utilities import rank_zero_only
+
 from lit_medseg.preprocess.cache import CaseCache
 
 _log = logging.getLogger(__name__)
 
 
+@rank_zero_only
 def say_large_patch(cache: CaseCache, rows: Sequence[int], patch_size: Sequence[int] | None, filled: str) -> int:
     """Say once, in the process that sets training up, that patches reach beyond volumes.
 

@@ -103,8 +103,9 @@ def prepare_cases(plan: Plan) -> Prepared:
     channels = _one_number_of_channels(cache)
     normalize = _fit_normalize(plan, cache, train) if plan.adopted is None else plan.adopted.normalize
     spacing_mm = _median_spacing(cache, train) if plan.adopted is None else plan.adopted.spacing_mm
-    state = FittedState(pipeline, normalize, plan.truth, classes.target(), channels, spacing_mm)
-    _check_channels(plan.adopted, channels)
+    axes = len(cache.grid(0))
+    state = FittedState(pipeline, normalize, plan.truth, classes.target(), channels, spacing_mm, axes)
+    _check_images(plan.adopted, channels, axes)
     return Prepared(folder, manifest, split, state, cache)
 
 
@@ -190,12 +191,17 @@ def _one_number_of_channels(cache: CaseCache) -> int:
     return next(iter(by_channels))
 
 
-def _check_channels(state: FittedState | None, channels: int) -> None:
-    """Refuse images with other channels than the checkpoint's network takes.
+def _check_images(state: FittedState | None, channels: int, axes: int) -> None:
+    """Refuse images with other channels or axes than the checkpoint's network takes.
 
     Raises:
         CheckpointError: They differ.
     """
+    if state is not None and state.axes not in (None, axes):
+        todo = "Use the data that the checkpoint was trained for"
+        kinds = {2: "pictures (2 axes)", 3: "volumes (3 axes)"}
+        what = "trained on images of another kind"
+        raise CheckpointError(expected_got("checkpoint", what, kinds[state.axes or 2], kinds[axes], todo))
     if state is not None and state.image_channels != channels:
         todo = "Use the data that the checkpoint was trained for"
         raise CheckpointError(

@@ -127,6 +127,10 @@ class StudyDataset(Dataset[dict[str, Any]]):
             todo = "Give studies with the channels that the checkpoint was trained on"
             where, got = f"case {case.case_id}", len(done.image)
             raise DataError(expected_got(where, "other channels than in training", state.image_channels, got, todo))
+        if state.axes not in (None, done.image.ndim - 1):
+            todo = "Give pictures to a checkpoint of pictures, volumes to one of volumes"
+            what, got_axes = "another kind of image than in training", f"{done.image.ndim - 1} axes"
+            raise DataError(expected_got(f"case {case.case_id}", what, state.axes, got_axes, todo))
         image = torch.from_numpy(normalized(done.image, state.normalize))
         return {"case_id": case.case_id, "patient_id": case.group, "image": image, "trace": done.trace}
 

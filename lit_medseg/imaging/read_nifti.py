@@ -61,7 +61,7 @@ def _stored(path: Path, where: str) -> tuple[NDArray[np.generic], NDArray[np.flo
         affine[:3] *= MILLIMETRES[_unit(image)]
         return _voxels(image), affine
     except DAMAGE as error:
-        raise DataError(_damaged(where, f"{type(error).__name__}: {error}")) from error
+        raise DataError(_damaged(where, error)) from error
 
 
 def _open(content: bytes, where: str) -> "Nifti1Image":
@@ -77,13 +77,13 @@ def _open(content: bytes, where: str) -> "Nifti1Image":
         plain = _inflated(content) if content[:2] == b"\x1f\x8b" else content
         sizes = {struct.unpack(f"{order}i", plain[:4])[0] for order in "<>"}
         kind = Nifti2Image if 540 in sizes else Nifti1Image
+        header_class: Any = kind.header_class
+        header = header_class(plain[: header_class.template_dtype.itemsize], check=False)
         image = kind.from_stream(io.BytesIO(plain))
-        _check_sizes(kind.header_class(plain[: kind.header_class.template_dtype.itemsize], check=False), where)
-        return image
-    except DataError:
-        raise
     except (*DAMAGE, ImageFileError, HeaderDataError, WrapStructError) as error:
-        raise DataError(_damaged(where, f"{type(error).__name__}: {error}")) from error
+        raise DataError(_damaged(where, error)) from error
+    _check_sizes(header, where)
+    return image
 
 
 def _check_sizes(header: Any, where: str) -> None:
@@ -126,6 +126,7 @@ def _unit(image: "Nifti1Image") -> str:
     return unit
 
 
-def _damaged(where: str, detail: str) -> str:
+def _damaged(where: str, error: Exception) -> str:
+    detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     todo = "Copy the file again from its origin or take its case out of the data set"
     return expected_got(where, "the NIfTI file is truncated or corrupt", "a whole .nii or .nii.gz", detail, todo)

@@ -116,7 +116,7 @@ def _sources(series: DicomSeries, slices: Sequence[DicomSlice], keep_patient: bo
             todo = "Write NIfTI, or restore the tags that were taken out of the series"
             what = "the series does not carry what a DICOM-SEG needs"
             raise DataError(expected_got(where, what, "complete headers", f"no {', '.join(missing)}", todo))
-        if not dataset.get("SpecificCharacterSet", "x"):  # an empty one is the default alphabet, which highdicom refuses
+        if not dataset.get("SpecificCharacterSet", "x"):  # empty is the default alphabet, but highdicom refuses it
             del dataset.SpecificCharacterSet
         if not keep_patient:
             _forget_patient(dataset)

@@ -16,6 +16,8 @@ _LARGEST_THRESHOLD = 32 * 2**20
 
 _ROOM = 48 * 2**20
 """For what is small: it would else be cut from the block that a window's logits left, which then do not fit again."""
+_WALL = 4 * 2**20
+_TRIES = 16
 
 
 @contextmanager
@@ -45,8 +47,15 @@ def kept_pages() -> Iterator[None]:
 
 
 def _fenced_room() -> list[Tensor]:
-    """Leave a free block in the heap, and give what lies behind it: it keeps the block from growing into the next."""
-    room = torch.empty(_ROOM, dtype=torch.uint8)
-    fence = [torch.empty(2**18, dtype=torch.uint8) for _ in range(8)]
-    del room  # not earlier, or the fence would lie in it
-    return fence
+    """Leave a free block in the heap, and give what lies behind it: it keeps the block from growing into the next.
+
+    Untouched, they take addresses and no memory.
+    """
+    held: list[Tensor] = []
+    for _ in range(_TRIES):  # gaps of earlier work are filled first
+        room, wall = torch.empty(_ROOM, dtype=torch.uint8), torch.empty(_WALL, dtype=torch.uint8)
+        held.append(wall)
+        if 0 < wall.data_ptr() - room.data_ptr() < _ROOM + 2**16:
+            break
+        held.append(room)
+    return held

@@ -68,7 +68,7 @@ class SlidingWindow:
         memory_limit_gib: Most memory for sums and logits (not for the network's own features, which no one knows
             before); None for half of what the device has free.
         half: True for sums in 16 bits, a rounding of less than 1/64 of a logit (see `FixedPointSum`), False for
-            float32; None for 16 bits only where float32 exceeds the limit.
+            float32; None for 16 bits where float32 exceeds the limit: results then follow from what memory is free.
         padding: How images smaller than a window are filled up: "constant" with zeros, as training patches of volumes
             and MONAI's windows are; "reflect" with their mirror image, as patches of pictures are (tiny ones repeat
             their border).
@@ -81,7 +81,7 @@ class SlidingWindow:
     mirror_axes: tuple[int, ...] = ()
     window_batch: int | None = None
     memory_limit_gib: float | None = None
-    half: bool | None = None
+    half: bool | None = False
     padding: Literal["constant", "reflect"] = "constant"
     sum_device: str | None = None
 

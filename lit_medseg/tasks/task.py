@@ -24,6 +24,7 @@ from lit_medseg.metrics.case_table import case_table
 from lit_medseg.metrics.evaluation import Evaluation
 from lit_medseg.metrics.gather import gather_rows
 from lit_medseg.metrics.row import Row
+from lit_medseg.networks.full_resolution import levels
 from lit_medseg.target import Target
 from lit_medseg.tasks.execution import Execution
 from lit_medseg.tasks.fine_tuning import FineTuning
@@ -122,7 +123,7 @@ class Task(LightningModule, ABC):
 
     @override
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        logits = self(batch["image"])
+        logits = levels(self(batch["image"]), batch["image"].ndim)
         count = len(batch["case_id"])
         loss, terms = loss_and_terms(self.loss, logits, self.truth(batch))
         parts = {f"train/loss/{name}": value for name, value in terms.items()}

@@ -31,7 +31,7 @@ class DisplayPlane:
 
     def cut(self, array: NDArray[Any], index: int) -> NDArray[Any]:
         """Give slice `index` of `(..., D, H, W)` as `(..., rows, columns)`, a view."""
-        plane = array.take(index, axis=array.ndim - 3 + self.axis)
+        plane: NDArray[Any] = array.take(index, axis=array.ndim - 3 + self.axis)
         plane = plane.swapaxes(-1, -2) if self.transposed else plane
         rows, columns = (slice(None, None, -1 if backwards else 1) for backwards in self.flipped)
         return plane[..., rows, columns]

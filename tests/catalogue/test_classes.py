@@ -94,3 +94,19 @@ def test_unusable_label_classes_are_refused(values):
 def test_plain_data_tells_orders_apart():
     assert MaskClasses({"a": 1, "b": 2}).plain() != MaskClasses({"b": 2, "a": 1}).plain()
     assert MaskClasses({"background": 0, "a": 1}).plain() == MaskClasses({"a": 1}).plain()
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int64])
+def test_others_may_be_background(dtype):
+    raw = np.random.default_rng(3).integers(0, 120, (9, 8, 7)).astype(dtype)
+    if dtype != np.uint8:
+        raw[0, 0, :3] = [-1, 300, 30000] if np.dtype(dtype).kind == "i" else [255, 300, 65535]
+    coded = MaskClasses({"liver": 5, "spleen": 1}, others="background").encode(raw)
+    np.testing.assert_array_equal(coded, np.where(raw == 5, 1, np.where(raw == 1, 2, 0)))
+    planes = MaskClasses({"liver": 5, "spleen": 1}, overlapping=True, others="background").encode([raw, raw])
+    np.testing.assert_array_equal(planes, [raw == 5, raw == 1])
+
+
+def test_what_becomes_of_others_is_part_of_the_plain_data():
+    refused, taken = MaskClasses({"a": 1}), MaskClasses({"a": 1}, others="background")
+    assert refused.plain() != taken.plain()

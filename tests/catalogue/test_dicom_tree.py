@@ -76,7 +76,7 @@ def test_several_series_are_listed_by_description(tmp_path):
     faults = replace(dicom_tree(tmp_path), channels={"t2": "t2"}).list().faults
     assert len(faults) == 2
     assert "t2: several series match, expected one series" in faults[0]
-    assert "'MR t2_tse_tra' of 4 slices; 'MR t2_tse_sag' of 6 slices" in faults[0]
+    assert "'MR t2_tse_tra' of 4 slices in archive/P0; 'MR t2_tse_sag' of 6 slices in archive/P0" in faults[0]
 
 
 def test_a_lacking_series_is_a_fault_or_skipped(tmp_path):

@@ -257,7 +257,7 @@ def test_lightning_is_not_needed(tmp_path):
     config = write_config(tmp_path, tmp_path / "set")
     code = (
         "import sys; from lit_medseg.main import main; status = main(['data', 'check', sys.argv[1]]);"
-        "heavy = {'lightning', 'monai', 'mlflow', 'matplotlib', 'SimpleITK', 'highdicom'} & set(sys.modules);"
+        "heavy = {'torch', 'lightning', 'monai', 'mlflow', 'matplotlib', 'SimpleITK', 'highdicom'} & set(sys.modules);"
         "sys.exit(f'imported: {heavy}' if heavy else status)"
     )
     subprocess.run([sys.executable, "-c", code, config], check=True, capture_output=True)

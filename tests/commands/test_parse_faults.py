@@ -47,7 +47,7 @@ CASES = [
     ),
     (
         union("data", "Group 'training' does not accept option 'pach_size'", "{}"),
-        "data.init_args.training.pach_size: unknown key, expected one of ['augmentation', 'balanced', ",
+        "data.init_args.training.pach_size: unknown key, expected one of ['augment_on', 'augmentation', ",
         "Did you mean 'patch_size'?",
     ),
     (

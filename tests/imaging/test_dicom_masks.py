@@ -215,3 +215,15 @@ def test_neighbours_share_no_pixel():
 
 def test_normals_of_the_fake_are_unit():
     assert np.linalg.norm(normal_of(OBLIQUE)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("keep_patient", [False, True])
+def test_segments_of_a_series_with_an_empty_alphabet(tmp_path, keep_patient):
+    made = slices(numbers((4, 9, 8)))
+    for one in made:
+        one.SpecificCharacterSet = ""
+    folder = save(made, tmp_path / "in")
+    image = read_volume(folder)
+    codes = (image.array > 500).astype(np.uint8)
+    write_dicom_seg(tmp_path / "a.dcm", image.with_array(codes), folder, keep_patient=keep_patient)
+    np.testing.assert_array_equal(read_mask_volume(tmp_path / "a.dcm", reference=image).array, codes)

@@ -171,3 +171,13 @@ def test_every_nifti_is_read(root):
         size = other.GetSize()
         end = np.array(other.TransformIndexToPhysicalPoint([one - 1 for one in size])) * [-1, -1, 1]
         np.testing.assert_allclose((volume.affine @ (*(one - 1 for one in size[::-1]), 1))[:3], end, atol=0.05)
+
+
+def test_a_segment_goes_back_to_the_series_whose_alphabet_is_empty(root, tmp_path):
+    folder = root / "dicom_seg_dcmqi"
+    image = read_volume(folder / "ct-3slice")
+    mask = read_mask_volume(folder / "liver_seg.nrrd")
+    write_volume(tmp_path / "liver.dcm", mask, folder / "ct-3slice", names={1: "liver"})
+    back = read_mask_volume(tmp_path / "liver.dcm", reference=image)
+    assert int((back.array == 1).sum()) == 107_098
+    assert grid_difference_mm(back, image) == 0

@@ -116,7 +116,8 @@ def test_images_smaller_than_a_window(grid):
 
 def test_reflection_continues_the_texture():
     seen = []
-    SlidingWindow((1, 8), padding="reflect")(torch.arange(5.0)[None, None, None], lambda windows: seen.append(windows) or windows)
+    window = SlidingWindow((1, 8), padding="reflect")
+    window(torch.arange(5.0)[None, None, None], lambda windows: seen.append(windows) or windows)
     assert seen[0].flatten().tolist() == [1, 0, 1, 2, 3, 4, 3, 2]
 
 
@@ -204,7 +205,7 @@ def test_a_memory_limit_chooses_16_bits_fewer_windows_or_refuses(caplog):
     assert max(sizes) == 50
     sizes.clear()
     limit = (2 * layer + chunk + 2.5 * window) / 2**30
-    tight = SlidingWindow((8, 8, 8), window_batch=50, memory_limit_gib=limit).labels(image, counted, target)
+    tight = SlidingWindow((8, 8, 8), window_batch=50, memory_limit_gib=limit, half=None).labels(image, counted, target)
     assert max(sizes) == 2
     assert "16 bits" in caplog.text
     assert (free == tight).float().mean() > 0.99
@@ -267,15 +268,15 @@ def test_what_does_not_fit_is_said():
         SlidingWindow((8, 8), half=True)(torch.zeros(1, 1, 8, 8), lambda x: x * math.nan)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
 @pytest.mark.parametrize("half", [False, True])
-def test_a_gpu_gives_the_same_labels_for_images_that_stay_behind(half):
+def test_a_device_gives_the_same_labels_for_images_that_stay_behind(half, device):
     image, target = torch.randn(1, 2, 29, 60, 23), MultiClass(tuple("abcde"))
     network = _network(5, 3)
     expected = SlidingWindow((16, 16, 16))(image, network).softmax(1)
     decided = _gap(expected, target) > (1e-2 if half else 1e-3)
-    network.cuda()
-    for place, sums in (("cpu", None), ("cuda", None), ("cuda", "cpu")):
+    network.to(device)
+    for place, sums in (("cpu", None), (device, None), (device, "cpu")):
         labels = SlidingWindow((16, 16, 16), half=half, sum_device=sums).labels(image.to(place), network, target)
         assert labels.device.type == (sums or place)
         assert torch.equal(labels.cpu().long()[decided], expected.argmax(1)[decided])

@@ -144,8 +144,8 @@ def test_loss_is_the_mean_of_the_cases_and_the_sum_of_its_terms(resized, tmp_pat
             logits = task.evaluation_logits(batch["image"])
         for number, case_id in enumerate(batch["case_id"]):
             one = slice(number, number + 1)
-            pixel = nn.functional.cross_entropy(logits[one], batch["mask"][one])
-            region = DiceLoss()(logits[one], batch["mask"][one])
+            pixel = nn.functional.cross_entropy(logits[one], batch["mask"][one].long())
+            region = DiceLoss()(logits[one], batch["mask"][one].long())
             losses[case_id] = float(0.25 * pixel + 2.0 * region)
     assert sorted(losses) == sorted(resized.split.val)
     assert float(logged["val/loss"]) == pytest.approx(np.mean(list(losses.values())), rel=1e-5)
