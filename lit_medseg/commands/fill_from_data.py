@@ -39,7 +39,8 @@ def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
         )
     model.target = coding
     given = cli.given["model"]["init_args"]["network"].get("init_args") or {}
-    numbers = _Numbers(data.image_channels, data.target.channels, data.training.patch_size, data.state.spacing_mm)
+    state = data.state
+    numbers = _Numbers(state.image_channels, state.target.channels, data.training.patch_size, state.spacing_mm)
     _fill_network(model.network, given, numbers)
     if data.training.patch_size is not None:
         _fill_windows(model, data.training.patch_size)

@@ -155,11 +155,6 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         return self.state.pipeline
 
     @property
-    def image_channels(self) -> int:
-        """Channels that the network is given."""
-        return self.state.image_channels
-
-    @property
     def segments(self) -> bool:
         """Whether the truth is masks (segmentation) and not labels."""
         return self.state.truth.masks is not None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lit_medseg.catalogue.case import Case, Ref
 from lit_medseg.catalogue.image_files import IMAGE_ENDINGS
 from lit_medseg.catalogue.read_ref import read_image_ref
+from lit_medseg.imaging.kept_file import keep_last_file
 from lit_medseg.imaging.volume import SPACING_TOLERANCE, Volume
 from lit_medseg.preprocess.trace import CaseTrace
 
@@ -51,7 +52,8 @@ def case_images(folder: Path, case: Case, trace: CaseTrace) -> CaseImages:
     """
     count = len(case.images)
     names = case.channels or (("image",) if count == 1 else tuple(f"image_{number}" for number in range(1, count + 1)))
-    read = [(ref, read_image_ref(folder, ref), name) for ref, name in zip(case.images, names, strict=True)]
+    with keep_last_file():
+        read = [(ref, read_image_ref(folder, ref), name) for ref, name in zip(case.images, names, strict=True)]
     native = [one for one in read if _lies_at(one[1], trace)]
     return CaseImages(
         tuple(ref for ref, _, _ in native),

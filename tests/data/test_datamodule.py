@@ -29,7 +29,7 @@ def test_segmentation_batches(tmp_path):
     module = segmentation(tmp_path, grids=MIXED)
     module.prepare()
     assert module.target == MultiClass(("background", "organ", "lesion"))
-    assert module.image_channels == 3
+    assert module.state.image_channels == 3
     batch = next(iter(module.train_dataloader()))
     assert batch["image"].shape == (6, 3, 24, 24)
     assert batch["image"].dtype == torch.float32

@@ -106,7 +106,7 @@ class TestEveryModality:
         module = segmentation(tmp_path, kind, grids=((60, 70), (50, 44)))
         module.prepare()
         batch = next(iter(module.train_dataloader()))
-        assert batch["image"].shape == (6, module.image_channels, 24, 24)
+        assert batch["image"].shape == (6, module.state.image_channels, 24, 24)
         assert batch["image"].dtype == torch.float32
         assert torch.isfinite(batch["image"]).all()
         assert set(batch["mask"].unique().tolist()) <= {0, 1, 2}
@@ -138,7 +138,7 @@ class TestEveryModality:
         module = classification(tmp_path, kind, training=Training(balanced=True))
         module.prepare()
         batch = next(iter(module.train_dataloader()))
-        assert batch["image"].shape[:2] == (6, module.image_channels)
+        assert batch["image"].shape[:2] == (6, module.state.image_channels)
         assert sorted(batch["label"].unique().tolist()) == [0, 1]
 
     def test_defaults_survive_a_checkpoint(self, kind, tmp_path):
