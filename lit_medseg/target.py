@@ -49,11 +49,12 @@ class Target(ABC):
             planes: `channels` planes `(*S)`.
 
         Returns:
-            Codes, int64: `(*S)`, overlapping `(K, *S)`.
+            Codes: `(*S)`, overlapping `(K, *S)`; uint8, from 257 classes on int16: eight bytes a voxel of a large scan
+            would be gigabytes.
         """
         import torch  # noqa: PLC0415 what only names classes starts without it
 
-        return torch.cat([self.decide(plane[None, None])[0] for plane in planes])
+        return torch.cat([self.decide(plane[None, None])[0].to(torch.uint8) for plane in planes])
 
     @abstractmethod
     def planes(self, codes: "Tensor") -> "Tensor":
@@ -102,7 +103,9 @@ class Binary(Target):
     def decide_planes(self, planes: "Iterable[Tensor]") -> "Tensor":
         """Decide on the only plane."""
         (plane,) = planes
-        return self.decide(plane[None, None])[0]
+        import torch  # noqa: PLC0415 what only names classes starts without it
+
+        return self.decide(plane[None, None])[0].to(torch.uint8)
 
     def planes(self, codes: "Tensor") -> "Tensor":
         """Stack the negative and the positive plane."""
@@ -134,7 +137,8 @@ class MultiClass(Target):
 
         rest = iter(planes)
         best = next(rest).clone()
-        codes = torch.zeros(best.shape, dtype=torch.int64, device=best.device)
+        small = torch.uint8 if len(self.names) <= 256 else torch.int16
+        codes = torch.zeros(best.shape, dtype=small, device=best.device)
         for code, plane in enumerate(rest, start=1):
             wins = plane > best
             best[wins], codes[wins] = plane[wins], code

@@ -93,9 +93,9 @@ class Bids(Source):
         place = "_".join(session.parts)
         channels = {name: self._matches(session, pattern) for name, pattern in self.images.items()}
         masks = [self._matches(Path(self.derivatives) / session, pattern) for pattern in _many(self.masks)]
-        for split in sorted({split for found in channels.values() for split in found}):
+        named = {**channels, **{f"mask {number}": found for number, found in enumerate(masks)}}
+        for split in sorted({split for found in named.values() for split in found}) or [()]:  # an empty one is told
             case_id = "_".join([place, *split])
-            named = {**channels, **{f"mask {number}": found for number, found in enumerate(masks)}}
             faults, lacking = _faults(case_id, {name: found.get(split, []) for name, found in named.items()})
             if lacking and self.incomplete == "skip":
                 continue

@@ -13,6 +13,7 @@ from lit_medseg.catalogue.table_rows import TableRows, given_rows, read_table
 from lit_medseg.errors import ConfigError, DataError, expected_got
 
 OF_ARCHIVE = re.compile(r"(?P<path>.+?\.(?:npz|npy|h5|hdf5))(?::(?P<key>[^\[\]]+))?(?:\[(?P<index>\d+)\])?")
+OF_SERIES = re.compile(r"(?P<path>.+?):(?P<key>resample:.*)")
 OF_VOLUME = re.compile(r"(?P<path>.+\.(?:nii|nii\.gz|nrrd|nhdr|mha|mhd))\[(?P<index>\d+)\]")
 FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True}
 
@@ -30,7 +31,8 @@ class CsvTable(Source):
             themselves, as a list of `{column: text}`.
         image: Template of the image file (of a DICOM series: its folder); a list of them, one per channel; or templates
             by the channels' names. `{id}.nii.gz[2]` is a channel of a file of four dimensions, `all.h5:{id}/t1` a
-            dataset, `all.npz:x[{row}]` a row of an array.
+            dataset, `all.npz:x[{row}]` a row of an array, `{id}:resample:` a DICOM folder whose uneven or tilted
+            slices are interpolated.
         case: Template of the case's id.
         patient: Template of the patient's id; None where the table has none.
         mask: Template of the mask file; a list of them, one per overlapping class in the order of the classes.
@@ -142,10 +144,10 @@ def _ref(template: CellTemplate, row: Mapping[str, str], where: str) -> Ref:
     if PurePosixPath(path).is_absolute() or PureWindowsPath(path).is_absolute() or path.startswith(".."):
         todo = "Write paths relative to the root, and set `root` accordingly"
         raise DataError(expected_got(where, f"the {template.key} lies outside the root", "a relative path", path, todo))
-    for pattern in (OF_ARCHIVE, OF_VOLUME):
+    for pattern in (OF_SERIES, OF_ARCHIVE, OF_VOLUME):
         if match := pattern.fullmatch(path):
             found = match.groupdict()
-            index = found["index"]
+            index = found.get("index")
             return Ref(found["path"], found.get("key") or "", None if index is None else int(index))
     return Ref(path)
 

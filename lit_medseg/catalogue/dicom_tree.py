@@ -121,7 +121,11 @@ class DicomTree(Source):
 
         patient = hashed_id(study.patient_id, salt) if study.patient_id else None
         hashes = [patient or "", hashed_id(study.study_uid, salt) if study.study_uid else ""]
-        where = f"case {'-'.join(part for part in hashes if part)}"
+        where = f"case {'-'.join(part for part in hashes if part)}".rstrip()
+        if where == "case" and self.names == "hashed":
+            what, todo = "a study cannot be called by its patient", "Set `names: folder` in the source"
+            expected = "PatientID or StudyInstanceUID"
+            raise DataError(expected_got(self.root, what, expected, f"neither in {len(study.series)} series", todo))
         found = {name: study.channel(where, name, pattern) for name, pattern in self.channels.items()}
         lacking = [name for name, one in found.items() if one is None]
         if lacking:

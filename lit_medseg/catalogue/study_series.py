@@ -1,6 +1,7 @@
 """DICOM series of a folder tree as cases without truth, called by names that identify nobody."""
 
 import posixpath
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ from lit_medseg.imaging.place_name import UNIQUE_ID
 
 if TYPE_CHECKING:
     from lit_medseg.imaging.dicom_series import DicomSeries
+
+LEAST_ID = 4  # characters; a patient called 1 is not meant by `series 1`
+LEAST_NAME = 3  # letters; initials name nobody
 
 
 def series_cases(series: "Sequence[DicomSeries]", resample: bool, salt: Path | None) -> list[Case]:
@@ -46,18 +50,37 @@ def series_cases(series: "Sequence[DicomSeries]", resample: bool, salt: Path | N
 
 
 def anonymous(name: str, series: "Sequence[DicomSeries]", salt: Path | None) -> str:
-    """Put a salted hash in place of each part of a path that is, or holds, a DICOM identifier.
+    """Put a salted hash in place of each part of a path that is, or holds, a DICOM identifier or a patient's name.
 
     Args:
         name: Folders with forward slashes.
-        series: Their patients' ids and the identifiers of studies and series are looked for.
+        series: Their patients' ids and names and the identifiers of studies and series are looked for. A name that is
+            the id again is no name: such data were made anonymous.
         salt: File with the salt; None for this user's.
     """
     from lit_medseg.imaging.dicom_identity import hashed_id, local_salt  # noqa: PLC0415
 
     known = {text for one in series for text in (one.patient_id, one.study_uid, one.series_uid) if text}
-    parts = [
-        hashed_id(part, local_salt(salt)) if part in known or UNIQUE_ID.search(part) else part
-        for part in name.split("/")
-    ]
-    return "/".join(parts)
+    words = {word for text in known if len(text) >= LEAST_ID for word in (" ".join(_words(text)),) if word}
+    names = {word for one in series for word in _names(one)}
+
+    def tells(part: str) -> bool:
+        inside = _words(part)
+        text = f" {' '.join(inside)} "
+        found = part in known or UNIQUE_ID.search(part) or not names.isdisjoint(inside)
+        return bool(found) or any(f" {word} " in text for word in words)
+
+    return "/".join(hashed_id(part, local_salt(salt)) if tells(part) else part for part in name.split("/"))
+
+
+def _names(series: "DicomSeries") -> list[str]:
+    """The words of a patient's name, without titles and initials."""
+    words = _words(series.patient_name)
+    if words == _words(series.patient_id):
+        return []
+    return [word for word in words if len(word) >= LEAST_NAME and word.isalpha()]
+
+
+def _words(text: str) -> list[str]:
+    """Letters and digits between other signs, without regard to case."""
+    return [word for word in re.split(r"[\W_]+", text.casefold()) if word]

@@ -1,5 +1,9 @@
 """The task of one command, completed from the data or the checkpoint and seen to fit."""
 
+from collections.abc import Iterator
+
+from jsonargparse import Namespace
+
 from lit_medseg.commands.check_first_step import check_first_step
 from lit_medseg.commands.check_weights import check_weights
 from lit_medseg.commands.experiment_cli import ExperimentCLI
@@ -51,18 +55,27 @@ def _forget_start(cli: ExperimentCLI) -> None:
     """Leave out the weights that training started from: the checkpoint's take their place."""
     model = cli.settings.model.init_args
     model.fine_tuning.start_from = None
-    network = model.network.init_args
-    for name in _PRETRAINED:
-        if network.get(name):
-            network[name] = None if name == "encoder_weights" else False
+    for arguments in _network_arguments(model.network):
+        for name in _PRETRAINED:
+            if arguments.get(name):
+                arguments[name] = None if name == "encoder_weights" else False
+
+
+def _network_arguments(network: Namespace) -> Iterator[Namespace]:
+    """Give the arguments of a network, and of one that it wraps (`SlicesAsChannels`)."""
+    arguments = network.get("init_args")
+    if arguments is not None:
+        yield arguments
+        if isinstance(arguments.get("network"), Namespace):
+            yield from _network_arguments(arguments.network)
 
 
 def _instantiate(cli: ExperimentCLI) -> Task:
     try:
         task: Task = cli.build("model")
     except OSError as error:  # what the hubs of smp, timm and torch raise without a connection
-        network = cli.settings.model.init_args.network
-        asked = {name: network.init_args.get(name) for name in _PRETRAINED if network.init_args.get(name)}
+        networks = _network_arguments(cli.settings.model.init_args.network)
+        asked = {name: one.get(name) for one in networks for name in _PRETRAINED if one.get(name)}
         if not asked:
             raise
         text = str(error).splitlines()[0][:200]

@@ -146,7 +146,7 @@ def _log_predictions(logger: RunLogger, folder: Path) -> None:
     """Add the predictions to the run, where they lie in its folder; DICOM names patients, and stays here."""
     files = sorted(folder.rglob("*.*")) if folder.is_relative_to(logger.folder.path) else []
     for file in files:
-        if file.suffix != ".dcm" and "probabilities" not in file.relative_to(folder).parts:
+        if file.is_file() and file.suffix != ".dcm" and "probabilities" not in file.relative_to(folder).parts:
             logger.log_artifact(file, file.parent.relative_to(logger.folder.path).as_posix())
 
 

@@ -26,10 +26,12 @@ def take_studies(cli: ExperimentCLI, checkpoint: Checkpoint | None) -> None:
     if checkpoint is None:
         todo = "Leave trainer.fast_dev_run out"
         raise ConfigError(expected_got("--input", "there is no checkpoint", "one", "a fast_dev_run", todo))
-    output = cli.settings.output
-    if output is not None and Path(output).resolve().is_relative_to(Path(folder).resolve()):
+    own = cli.settings.runs_dir if checkpoint.folder is None else checkpoint.folder.path
+    output = own if cli.settings.output is None else cli.settings.output
+    if Path(output).resolve().is_relative_to(Path(folder).resolve()):
         todo = "Name another folder: the next call would take the masks for studies"
-        raise ConfigError(expected_got("--output", "it lies within --input", "a folder outside", output, todo))
+        got = cli.settings.output or "none, which is the run's folder"
+        raise ConfigError(expected_got("--output", "it lies within --input", "a folder outside", got, todo))
     layout = checkpoint.card.get("studies", {})
     source = Namespace(root=folder, **layout)  # type: ignore[no-untyped-call]
     data = cli.settings.data.init_args

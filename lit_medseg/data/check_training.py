@@ -1,9 +1,15 @@
 """Settings of training that do not fit the data or the task."""
 
+import numpy as np
+
 from lit_medseg.data.augmentation import Augmentation
+from lit_medseg.data.normalization import normalized
 from lit_medseg.data.training import Training
 from lit_medseg.data.training_dataset import TrainingDataset
-from lit_medseg.errors import ConfigError
+from lit_medseg.errors import ConfigError, expected_got
+
+_TRIED = 32
+"""Side of the part of an image that the last step is tried on."""
 
 
 def check_training(dataset: TrainingDataset, training: Training) -> None:
@@ -11,10 +17,12 @@ def check_training(dataset: TrainingDataset, training: Training) -> None:
 
     Raises:
         ConfigError: Images of several sizes without a patch, a patch of other dimensions, albumentations for volumes, a
-            setting of the other task.
+            last step that looks at the whole image where it sees patches, a setting of the other task.
     """
     grids = sorted({dataset.cache.grid(row) for row in dataset.rows})
     _check_patch(training, grids)
+    if training.patch_size is not None and grids != [tuple(training.patch_size)]:
+        _check_normalize(dataset)
     specs = dataset.augmentation.specs if isinstance(dataset.augmentation, Augmentation) else []
     if len(grids[0]) == 3 and specs:
         todo = "Name lit_medseg.augment.batch_augmentation.BatchAugmentation"
@@ -45,3 +53,23 @@ def _check_patch(training: Training, grids: list[tuple[int, ...]]) -> None:
         raise ConfigError(
             f"data.training.patch_size: unusable, expected {expected}, got {training.patch_size}. Correct it."
         )
+
+
+def _check_normalize(dataset: TrainingDataset) -> None:
+    """Refuse a last step that gives a voxel another value in a patch than in the whole image that is evaluated.
+
+    It is tried on the middle of the first image, and on a part of that.
+    """
+    row = dataset.rows[0]
+    sides = [(side, min(side, _TRIED)) for side in dataset.cache.grid(row)]
+    start = [(side - tried) // 2 for side, tried in sides]
+    stop = [first + tried for first, (_, tried) in zip(start, sides, strict=True)]
+    image = dataset.cache.image_patch(row, start, stop)
+    half = (slice(None), *(slice((tried + 1) // 2) for _, tried in sides))
+    whole, part = normalized(image, dataset.normalize)[half], normalized(image[half], dataset.normalize)
+    if not np.allclose(whole, part, rtol=1e-3, atol=1e-3):
+        todo = "Move it to data.preparation.steps, or leave data.training.patch_size out"
+        got = " and ".join(type(step).__name__ for step in dataset.normalize.steps)
+        what = "it looks at the whole image, and patches are parts of it"
+        expected = "a step that takes each voxel alone"
+        raise ConfigError(expected_got("data.preparation.normalize", what, expected, got, todo))

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -32,6 +32,9 @@ from lit_medseg.target import MultiLabel
 # mapped, while `spawn` and `forkserver` import torch and Lightning again, ten seconds and 300 MB each. A forked child
 # must not touch CUDA or cv2's thread pool: ours work on NumPy arrays and CPU tensors, with cv2 held to one thread.
 CONTEXT = "fork" if sys.platform == "linux" else None
+
+_MOST_OF_VOLUMES = 2
+"""Workers of an evaluation of whole volumes: the network takes far longer than reading."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,10 @@ def evaluation_loader(prepared: Prepared, case_ids: Sequence[str], loading: Load
     rows = prepared.rows(entries)
     overlapping = isinstance(prepared.state.target, MultiLabel)
     dataset = EvaluationDataset(prepared.cache, rows, entries, overlapping, prepared.state.normalize)
-    batches = evaluation_batches([prepared.cache.grid(row) for row in rows], loading.eval_batch_size)
+    grids = [prepared.cache.grid(row) for row in rows]
+    if any(len(grid) == 3 for grid in grids):  # every batch that waits holds whole volumes
+        loading = replace(loading, workers=min(_MOST_OF_VOLUMES, loading.worker_count(ranks.local)), prefetch=1)
+    batches = evaluation_batches(grids, loading.eval_batch_size)
     return _loader(dataset, FixedBatches(dealt(batches, ranks.rank, ranks.world_size)), loading, ranks)
 
 

@@ -17,8 +17,8 @@ class Loading:
         batch_size: Training samples a step, over all ranks together.
         eval_batch_size: Most cases in an evaluation batch, of one rank.
         workers: Loader processes a rank; None for the cores of this process, less one for training, shared by the
-            machine's ranks, at most 8; 0 to load in the training process.
-        prefetch: Batches that each worker holds ready.
+            machine's ranks, at most 8; 0 to load in the training process. Whole volumes are evaluated with 2 at most.
+        prefetch: Batches that each worker holds ready; 1 of whole volumes.
     """
 
     batch_size: int = 8

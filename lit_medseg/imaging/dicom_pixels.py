@@ -170,10 +170,13 @@ def _decode(dataset: Any, frames: Sequence[int]) -> list[NDArray[np.generic]]:
 def _frame(dataset: Any, plane: NDArray[np.generic], frame: int) -> Frame:
     from pydicom.pixels.processing import apply_modality_lut  # noqa: PLC0415
 
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
+    dark = dataset.PhotometricInterpretation == "MONOCHROME1"
+    if dataset.get("ModalityLUTSequence"):  # which is for the numbers as they are stored
+        plane = apply_modality_lut(plane, dataset)
+        bits = int(dataset.ModalityLUTSequence[0].LUTDescriptor[2])
+        return Frame(_inverted(plane, bits, signed=False) if dark else plane, 1.0, 0.0)
+    if dark:
         plane = _inverted(plane, int(dataset.BitsStored), bool(dataset.get("PixelRepresentation")))
-    if dataset.get("ModalityLUTSequence"):
-        return Frame(apply_modality_lut(plane, dataset), 1.0, 0.0)
     slope, intercept = _scale(dataset, frame)
     if slope == 0 and plane.min() != plane.max():  # a slice of nothing but 0 may have such a slope
         raise ValueError("a RescaleSlope of 0")

@@ -23,6 +23,7 @@ class DicomSeries:
         patient_id: PatientID; hash it (`dicom_identity.hashed_id`) before it is written anywhere.
         study_uid: StudyInstanceUID; likewise.
         series_uid: SeriesInstanceUID; likewise.
+        patient_name: PatientName; never written: it is there to be found in the names of folders.
     """
 
     folder: Path = field(repr=False)
@@ -34,6 +35,7 @@ class DicomSeries:
     patient_id: str = field(repr=False)
     study_uid: str = field(repr=False)
     series_uid: str = field(repr=False)
+    patient_name: str = field(default="", repr=False)
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class DicomHeader:
         refers_to: Identifiers of the series that a SEG or RTSTRUCT was drawn on.
         slices: Its images; empty for objects that are none.
         damaged: It is an image by its first bytes or its name, but its header cannot be read.
+        patient_name: PatientName; empty where it is missing.
     """
 
     file: str
@@ -61,3 +62,4 @@ class DicomHeader:
     refers_to: tuple[str, ...] = field(repr=False)
     slices: tuple[DicomSlice, ...] = field(repr=False)
     damaged: bool = False
+    patient_name: str = field(default="", repr=False)

@@ -27,7 +27,7 @@ def dicom_stacks(headers: Sequence[DicomHeader], folder: Path) -> list[DicomSeri
     Returns:
         The stacks, sorted by key.
     """
-    unique = {header.sop_uid or header.file: header for header in reversed(headers) if header.slices}
+    unique = {_identity(header): header for header in reversed(headers) if header.slices}
     found: list[tuple[DicomHeader, str, list[DicomSlice]]] = []
     groups: dict[tuple[object, ...], list[DicomHeader]] = {}
     for header in sorted(unique.values(), key=lambda one: one.file):
@@ -43,13 +43,18 @@ def dicom_stacks(headers: Sequence[DicomHeader], folder: Path) -> list[DicomSeri
     return [_series(header, variant, slices, folder, count) for header, variant, slices in found]
 
 
+def _identity(header: DicomHeader) -> tuple[object, ...]:
+    """What copies of a file share; software that makes files anonymous may have given all of them one identifier."""
+    return (header.sop_uid or header.file, tuple(one.position for one in header.slices))
+
+
 def _series(
     header: DicomHeader, variant: str, slices: list[DicomSlice], folder: Path, count: Counter[str]
 ) -> DicomSeries:
     first = slices[0].file
     count[first] += 1
     key = first if count[first] == 1 else f"{first}#{count[first]}"
-    ids = (header.patient_id, header.study_uid, header.series_uid)
+    ids = (header.patient_id, header.study_uid, header.series_uid, header.patient_name)
     return DicomSeries(folder, key, header.modality, header.description, variant, tuple(slices), *ids)
 
 

@@ -13,8 +13,8 @@ TRAITS = (
 )  # fmt: skip
 TIMES = ("AcquisitionTime", "ContentTime")  # tell images apart, but are never shown
 TAGS = [
-    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "Modality", "Rows",
-    "Columns", "SeriesDescription", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName", "Modality",
+    "Rows", "Columns", "SeriesDescription", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
     "ImagerPixelSpacing", "NominalScannedPixelSpacing", "SliceThickness", "SpacingBetweenSlices",
     "SequenceOfUltrasoundRegions", "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence",
     "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence", *TRAITS,
@@ -86,6 +86,7 @@ def _header(dataset: Any, name: str) -> DicomHeader:
         patient_id=_text(dataset, "PatientID"),
         refers_to=_references(dataset) if modality in MASKS else (),
         slices=_slices(dataset, name) if pixels else (),
+        patient_name=_person(dataset),
     )
 
 
@@ -168,6 +169,14 @@ def _many(value: Any) -> list[Any]:
     if value is None:
         return []
     return [value] if isinstance(value, str | int | float) else list(value)
+
+
+def _person(dataset: Any) -> str:
+    """The patient's name, which no image needs: one in an unknown alphabet is no damage."""
+    try:
+        return _text(dataset, "PatientName")
+    except (*NOT_DICOM, LookupError):
+        return ""
 
 
 def _text(dataset: Any, tag: str) -> str:

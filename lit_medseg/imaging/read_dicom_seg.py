@@ -21,11 +21,16 @@ LABELMAP = "LABELMAP"
 
 @dataclass(frozen=True)
 class _SegFrame:
-    """One frame: its segment (0 in a label map) and the place of its pixels, 4x3, (row, column, 1) to RAS+ mm."""
+    """One frame: its segment (0 in a label map) and the place of its pixels, 4x3, (row, column, 1) to RAS+ mm.
+
+    `spacing_mm` is SpacingBetweenSlices, 0 where the file does not state it; `thickness_mm` is SliceThickness, which is
+    no spacing.
+    """
 
     segment: int
     plane: NDArray[np.float64]
     spacing_mm: float
+    thickness_mm: float
 
 
 def read_dicom_seg(path: Path, key: str = "", reference: Volume | None = None) -> Volume:
@@ -109,8 +114,8 @@ def _frame(groups: list[Any], dataset: Any) -> _SegFrame:
     number = 0
     if str(dataset.SegmentationType) != LABELMAP:
         number = int(_group(groups, "SegmentIdentificationSequence").ReferencedSegmentNumber)
-    between = float(measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1)
-    return _SegFrame(number, LPS_TO_RAS @ plane, between)
+    between, thickness = float(measures.get("SpacingBetweenSlices") or 0), float(measures.get("SliceThickness") or 1)
+    return _SegFrame(number, LPS_TO_RAS @ plane, between, thickness)
 
 
 def _group(groups: list[Any], name: str) -> Any:
@@ -131,7 +136,7 @@ def _own_grid(frames: list[_SegFrame], shape: tuple[int, ...], where: str) -> Vo
     normal = np.cross(first[:3, 1], first[:3, 0])  # turning both worlds by half a turn about z keeps the product
     normal /= np.linalg.norm(normal)
     along = np.array([frame.plane[:3, 2] @ normal for frame in frames])
-    step = _step(along, frames[0].spacing_mm, where)
+    step = _step(along, frames[0], where)
     count = round(float(np.ptp(along)) / step) + 1
     affine = np.eye(4)
     affine[:3, 0] = normal * step
@@ -140,12 +145,13 @@ def _own_grid(frames: list[_SegFrame], shape: tuple[int, ...], where: str) -> Vo
     return placed_as(np.zeros((1, count, *shape[:2]), np.uint8), affine, where)
 
 
-def _step(along: NDArray[np.float64], stated_mm: float, where: str) -> float:
+def _step(along: NDArray[np.float64], frame: _SegFrame, where: str) -> float:
     """The spacing of slices: as the file states it where all positions fit, else the smallest gap."""
     heights = np.unique(np.round(along - along.min(), 3))
-    for step in (stated_mm, float(np.diff(heights).min()) if len(heights) > 1 else stated_mm):
+    if len(heights) == 1:
+        return frame.spacing_mm if frame.spacing_mm > 0 else frame.thickness_mm
+    for step in (frame.spacing_mm, float(np.diff(heights).min())):
         if step > 0 and np.abs(heights / step - np.rint(heights / step)).max() < 0.05:
-            count = max(1, round(float(heights[-1]) / step))
-            return float(heights[-1]) / count if len(heights) > 1 else step
+            return float(heights[-1]) / max(1, round(float(heights[-1]) / step))
     todo = "Give the image that it was drawn on as reference"
     raise DataError(expected_got(where, "the frames' positions are uneven", "one spacing", heights[:8].tolist(), todo))

@@ -12,6 +12,7 @@ ROUNDING_MM = 0.05  # scanners write positions with as little as one decimal
 GAP_SHARE = 0.01  # of the spacing; thicker slices are placed less exactly
 MOST_SHARE = 0.1  # of the spacing: for spacings near the rounding itself
 TILT_DEGREES = 0.1
+ONE_HEIGHT_MM = 1e-3  # below what positions are written with
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def slice_line(positions: Sequence[Sequence[float]], orientation: Sequence[float
         The slices' places.
 
     Raises:
-        DataError: The directions are not two perpendicular unit vectors, or a number is not finite.
+        DataError: The directions are not two perpendicular unit vectors, a number is not finite, or two slices lie
+            beside each other at one height (two stacks in one series).
     """
     row, column = np.array(orientation[:3], np.float64), np.array(orientation[3:], np.float64)
     points = np.array(positions, np.float64)
@@ -86,7 +88,19 @@ def slice_line(positions: Sequence[Sequence[float]], orientation: Sequence[float
     aside = np.stack([shifts @ column, shifts @ row], axis=1)
     places = tuple(int(place) for place in order)
     sorted_along = along[order] - along[order[0]]
+    _check_heights(sorted_along, aside, where)
     return SliceLine(places, row, column, normal, points[order[0]], sorted_along, aside)
+
+
+def _check_heights(along_mm: NDArray[np.float64], aside_mm: NDArray[np.float64], where: str) -> None:
+    """Refuse slices of which nothing can tell the order."""
+    gaps = np.diff(along_mm)
+    if gaps.size and gaps.min() < ONE_HEIGHT_MM:
+        first = int(gaps.argmin())
+        apart_mm = float(np.linalg.norm(aside_mm[first + 1] - aside_mm[first]))
+        todo = "Give each stack a folder or a series of its own"
+        got = f"slices {first + 1} and {first + 2} at {along_mm[first]:.2f} mm, {apart_mm:.1f} mm aside of each other"
+        raise DataError(expected_got(where, "slices lie side by side", "one slice at each height", got, todo))
 
 
 def line_faults(line: SliceLine) -> list[str]:

@@ -30,7 +30,22 @@ def free_bytes(device: torch.device, groups: Path = _GROUPS) -> int:
         limit, used = ((groups / name).read_text("ascii").strip() for name in ("memory.max", "memory.current"))
     except OSError:
         return available
-    return available if limit == "max" else max(0, min(available, int(limit) - int(used)))
+    if limit == "max":
+        return available
+    return max(0, min(available, int(limit) - int(used) + _page_cache_bytes(groups)))
+
+
+def _page_cache_bytes(groups: Path) -> int:
+    """Count the pages of files, which the system counts as used and gives away as soon as they are needed.
+
+    Reading a data set fills a group's limit with them.
+    """
+    try:
+        lines = (groups / "memory.stat").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    facts = dict(line.split(maxsplit=1) for line in lines if line.strip())
+    return sum(int(facts.get(name, 0)) for name in ("active_file", "inactive_file"))
 
 
 def memory_limit_bytes(limit_gib: float | None, device: torch.device) -> int:

@@ -32,10 +32,11 @@ def kept_pages() -> Iterator[None]:
     if libc is None or not hasattr(libc, "mallopt") or not hasattr(libc, "malloc_trim"):
         yield
         return
-    libc.mallopt(_MMAP_MAX, 0)
-    libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-    fence = _fenced_room()
+    fence: list[Tensor] = []
     try:
+        libc.mallopt(_MMAP_MAX, 0)
+        libc.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        fence = _fenced_room()
         yield
     finally:
         del fence
@@ -49,11 +50,14 @@ def kept_pages() -> Iterator[None]:
 def _fenced_room() -> list[Tensor]:
     """Leave a free block in the heap, and give what lies behind it: it keeps the block from growing into the next.
 
-    Untouched, they take addresses and no memory.
+    Untouched, they take addresses and no memory. Where even those are limited (`ulimit -v`) there is no fence.
     """
     held: list[Tensor] = []
     for _ in range(_TRIES):  # gaps of earlier work are filled first
-        room, wall = torch.empty(_ROOM, dtype=torch.uint8), torch.empty(_WALL, dtype=torch.uint8)
+        try:
+            room, wall = torch.empty(_ROOM, dtype=torch.uint8), torch.empty(_WALL, dtype=torch.uint8)
+        except RuntimeError:
+            return []
         held.append(wall)
         if 0 < wall.data_ptr() - room.data_ptr() < _ROOM + 2**16:
             break

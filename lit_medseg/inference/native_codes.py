@@ -24,7 +24,7 @@ def native_codes(probabilities: Tensor, trace: CaseTrace, pipeline: Pipeline, ta
         target: How classes are decided.
 
     Returns:
-        Codes, int64, on the CPU: `(*native S)`, overlapping classes `(K, *native S)`.
+        Codes, any integer dtype, on the CPU: `(*native S)`, overlapping classes `(K, *native S)`.
     """
     if not any(trace.steps):
         return target.decide(probabilities[None])[0].cpu()

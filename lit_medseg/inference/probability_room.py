@@ -1,6 +1,7 @@
 """Where the probabilities of a whole case are kept until they are decided."""
 
 import math
+import os
 import tempfile
 from collections.abc import Sequence
 
@@ -23,8 +24,14 @@ def probability_room(shape: Sequence[int]) -> Tensor:
     Returns:
         Uninitialised float32 in memory, or float16 (a rounding of at most 1/4096) over a nameless file, which goes
         with the tensor.
+
+    Raises:
+        OSError: The temporary folder has no room.
     """
     if math.prod(shape) * 4 <= MOST_IN_MEMORY:
         return torch.empty(tuple(shape))
     with tempfile.TemporaryFile() as file:  # the mapping keeps the file after it is closed
+        if hasattr(os, "posix_fallocate"):
+            # writing to a mapped file that the disk has no room for would kill the process
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape) * 2)
         return torch.from_numpy(np.memmap(file, np.float16, "w+", shape=tuple(shape)))

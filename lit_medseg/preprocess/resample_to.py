@@ -1,8 +1,9 @@
 """One spacing for all cases."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from lit_medseg.preprocess.resized_place import resized_place
 from lit_medseg.preprocess.sample import Sample
 from lit_medseg.preprocess.step import FittedStep
 from lit_medseg.preprocess.trace import Trace
+
+ROUNDS_UP = 0.499  # half a voxel goes down: files round spacings, and channels on one grid have to stay on one
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class ResampleTo(FittedStep):
         across: Interpolation across thick slices.
         anisotropy: Ratio from which slices count as thick.
     """
+
+    version: ClassVar[int] = 2
 
     spacing_mm: tuple[float, ...] | None = None
     order: Literal["linear", "cubic"] = "cubic"
@@ -127,9 +132,8 @@ class ResampleTo(FittedStep):
             raise DataError(
                 expected_got("resample_to", "other axes than the spacing", f"{len(new)} axes", len(old), todo)
             )
-        grid = tuple(
-            max(1, round(side * was / wanted)) for side, was, wanted in zip(volume.grid, old, new, strict=True)
-        )
+        sides = zip(volume.grid, old, new, strict=True)
+        grid = tuple(max(1, math.floor(side * was / wanted + ROUNDS_UP)) for side, was, wanted in sides)
         thick = _thick_axis(old, self.anisotropy)
         return grid, _thick_axis(new, self.anisotropy) if thick is None else thick
 

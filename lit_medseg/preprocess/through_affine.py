@@ -104,6 +104,6 @@ def _within(matrix: Affine, source: tuple[int, ...], grid: tuple[int, ...]) -> N
     inside = np.ones(grid, bool)
     steps = np.meshgrid(*(np.arange(side) for side in grid), indexing="ij", sparse=True)
     for row, side in zip(matrix[:3], source, strict=True):
-        place = row[0] * steps[0] + row[1] * steps[1] + row[2] * steps[2] + row[3]
+        place = (row[3] + row[0] * steps[0]) + row[1] * steps[1] + row[2] * steps[2]  # one array of the whole grid
         inside &= (place >= -0.5 - 1e-6) & (place <= side - 0.5 + 1e-6)
     return inside

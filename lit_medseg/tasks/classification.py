@@ -10,6 +10,7 @@ from lit_medseg.losses.cross_entropy import CrossEntropy
 from lit_medseg.metrics.bootstrap import Bootstrap
 from lit_medseg.metrics.classification_rows import classification_row
 from lit_medseg.metrics.classification_scores import classification_scores
+from lit_medseg.networks.full_resolution import full_resolution
 from lit_medseg.target import Target
 from lit_medseg.tasks.execution import Execution
 from lit_medseg.tasks.fine_tuning import FineTuning
@@ -53,7 +54,7 @@ class ClassificationTask(Task):
 
     @override
     def evaluation_logits(self, image: Tensor) -> Tensor:
-        return self.network(image)  # type: ignore[no-any-return]
+        return full_resolution(self.network(image), image.ndim)  # MONAI's ViT gives its inner features too
 
     @override
     def evaluate_cases(self, batch: Batch, logits: Tensor) -> StepOutput:

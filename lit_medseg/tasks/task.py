@@ -38,7 +38,7 @@ class StepOutput(TypedDict):
     """What an evaluation step gives to callbacks, one entry a case of the batch."""
 
     prediction: list[Tensor]
-    """Codes, int64, on the CPU: masks on the native grid, or the label `()` (overlapping `(K,)`)."""
+    """Codes, integers, on the CPU: masks on the native grid, or the label `()` (overlapping `(K,)`)."""
     rows: NotRequired[list[list[Row]]]
     """The case's lines of the per-case table; absent without a reference."""
     probabilities: NotRequired[list[Tensor]]

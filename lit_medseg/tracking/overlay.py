@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
@@ -16,7 +14,7 @@ from lit_medseg.tracking.case_source import CaseSource, case_source, spread
 from lit_medseg.tracking.evaluated import last_evaluation
 from lit_medseg.tracking.file_name import file_name
 from lit_medseg.tracking.find_logger import find_logger
-from lit_medseg.tracking.panels import Planes, Segmented, draw_panels
+from lit_medseg.tracking.panels import Segmented, draw_panels
 from lit_medseg.tracking.picture import write_png
 
 
@@ -142,12 +140,6 @@ class Overlay(Callback):
 def _draw_case(source: CaseSource, case_id: str, held: _Held, target: Target, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     title = f"{case_id}   Dice {held.dice:.3f}"
-    reference, prediction = _planes(target, held.reference), _planes(target, held.prediction)
-    segmented = Segmented(title, source.native_image(case_id), reference, prediction, target.foreground)
+    reference, prediction = held.reference.numpy(), held.prediction.cpu().numpy()
+    segmented = Segmented(title, source.native_image(case_id), reference, prediction, target)
     write_png(draw_panels(segmented), str(path))
-
-
-def _planes(target: Target, codes: Tensor) -> Planes:
-    """One boolean plane per scored class, `(K, *S)`."""
-    planes: Planes = np.asarray(target.foreground_planes(codes[None].to(torch.int64))[0].numpy(), dtype=bool)
-    return planes

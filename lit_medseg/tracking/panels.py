@@ -1,7 +1,6 @@
 """Image, reference and prediction side by side."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,10 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from lit_medseg.imaging.volume import Volume, flat_volume
+from lit_medseg.target import MultiLabel, Target
 from lit_medseg.tracking.display_plane import display_plane
 from lit_medseg.tracking.palette import class_colour
 from lit_medseg.tracking.picture import Picture, plane_of, square_pixels, zoom_of, zoomed
 
+Codes = NDArray[np.integer]
 Planes = NDArray[np.bool_]
 _GAP, _BAR, _LEAST_WIDTH = 6, 24, 480
 _TEXT = (235, 235, 235)
@@ -25,16 +26,16 @@ class Segmented:
     Attributes:
         title: Shown above, usually case id and Dice.
         image: `(C, *S)` on the native grid.
-        reference: `(K, *S)`, one plane per scored class.
+        reference: Codes `(*S)`, overlapping classes `(K, *S)` of 0 and 1.
         prediction: Like the reference.
-        names: The K class names.
+        target: How the codes are meant.
     """
 
     title: str
     image: Volume
-    reference: Planes
-    prediction: Planes
-    names: Sequence[str]
+    reference: Codes
+    prediction: Codes
+    target: Target
 
 
 def draw_panels(case: Segmented) -> Picture:
@@ -47,11 +48,12 @@ def draw_panels(case: Segmented) -> Picture:
     Returns:
         `(H, W, 3)` RGB, with a title above and the classes' colours below.
     """
-    case = _flat(case)
+    case, spacing_mm = _flat(case)
     image = plane_of(case.image)
     zoom = zoom_of(*image.shape[:2])
     picture = zoomed(image, zoom, mask=False)
-    outlined = [_with_contours(picture, planes, zoom) for planes in (case.reference, case.prediction)]
+    both = [_class_planes(codes, case.target, spacing_mm) for codes in (case.reference, case.prediction)]
+    outlined = [_with_contours(picture, planes, zoom) for planes in both]
     panels = [picture, *outlined]
     height, width = picture.shape[:2]
     left = max(0, (_LEAST_WIDTH - 3 * width - 2 * _GAP) // 2)
@@ -63,30 +65,45 @@ def draw_panels(case: Segmented) -> Picture:
     return _with_texts(canvas, case, left, width)
 
 
-def _flat(case: Segmented) -> Segmented:
-    """Cut the slice to show out of a volume, with square pixels; pictures stay."""
+def _flat(case: Segmented) -> tuple[Segmented, tuple[float, float]]:
+    """Cut the slice to show out of a volume, its image with square pixels; pictures stay.
+
+    Returns:
+        The flat case, and the spacing of its codes.
+    """
     if len(case.image.grid) == 2:
-        return case
+        return case, (1.0, 1.0)
     plane = display_plane(case.image)
     index = _fullest(case, plane.axis)
-    spacing = plane.spacing_mm
-    image = square_pixels(plane.cut(case.image.array, index), spacing, mask=False)
-    masks = [
-        square_pixels(plane.cut(planes, index).astype(np.uint8), spacing, mask=True) > 0
-        for planes in (case.reference, case.prediction)
-    ]
-    title = f"{case.title}   slice {index + 1} of {case.image.grid[plane.axis]}"
-    return Segmented(title, flat_volume(image), masks[0], masks[1], case.names)
+    image = square_pixels(plane.cut(case.image.array, index), plane.spacing_mm, mask=False)
+    flat = replace(
+        case,
+        title=f"{case.title}   slice {index + 1} of {case.image.grid[plane.axis]}",
+        image=flat_volume(image),
+        reference=plane.cut(case.reference, index),
+        prediction=plane.cut(case.prediction, index),
+    )
+    return flat, plane.spacing_mm
 
 
 def _fullest(case: Segmented, axis: int) -> int:
     """Choose the slice with most of the reference, else of the prediction, else the middle one."""
-    others = tuple(other for other in range(4) if other != axis + 1)
-    for planes in (case.reference, case.prediction):
-        touched = planes.sum(axis=others)
+    first = 1 if isinstance(case.target, MultiLabel) else len(case.target.names) - len(case.target.foreground)
+    for codes in (case.reference, case.prediction):
+        others = tuple(other for other in range(codes.ndim) if other != codes.ndim - 3 + axis)
+        touched = (codes >= first).sum(axis=others)
         if touched.any():
             return int(touched.argmax())
     return case.image.grid[axis] // 2
+
+
+def _class_planes(codes: Codes, target: Target, spacing_mm: tuple[float, float]) -> Planes:
+    """Give one plane `(K, H, W)` a scored class, with square pixels; made of the slice alone, for memory's sake."""
+    count = len(target.names)
+    first = count - len(target.foreground)
+    planes = codes != 0 if isinstance(target, MultiLabel) else np.stack([codes == code for code in range(first, count)])
+    square: Planes = square_pixels(planes.astype(np.uint8), spacing_mm, mask=True) > 0
+    return square
 
 
 def _with_contours(picture: Picture, planes: Planes, zoom: float) -> Picture:
@@ -106,7 +123,7 @@ def _with_texts(canvas: Picture, case: Segmented, left: int, width: int) -> Pict
         x = left + column * (width + _GAP)
         draw.text((x + 4, _BAR + 4), fitted(draw, name, font, width - 4), (160, 160, 160), font)
     at = 8.0
-    for index, name in enumerate(case.names):
+    for index, name in enumerate(case.target.foreground):
         draw.rectangle((at, canvas.shape[0] - 17, at + 11, canvas.shape[0] - 6), class_colour(index))
         text = fitted(draw, name, font, max(0, canvas.shape[1] - at - 20))
         draw.text((at + 17, canvas.shape[0] - 20), text, _TEXT, font)

@@ -46,6 +46,19 @@ def test_lacking_files_are_faults_or_skipped(tmp_path):
     assert (len(skipped.cases), skipped.faults) == (1, ())
 
 
+def test_a_subject_without_any_image_is_told_and_so_is_a_mask_of_nobody(tmp_path):
+    source = bids(tmp_path)
+    for file in (tmp_path / "sub-02/anat").iterdir():
+        file.unlink()
+    (tmp_path / "sub-03/anat").mkdir(parents=True)
+    told = [fault.split(", expected")[0] for fault in source.list().faults]
+    assert told == [
+        *(f"case sub-02, {name}: no file matches" for name in ("t1", "flair")),
+        *(f"case sub-03, {name}: no file matches" for name in ("t1", "flair", "mask 0")),
+    ]
+    assert replace(source, incomplete="skip").list().faults == ()
+
+
 def test_runs_are_told_apart(tmp_path):
     for run in (1, 2):
         write_nifti(tmp_path / f"sub-1/anat/sub-1_run-{run}_T1w.nii.gz", image(run))

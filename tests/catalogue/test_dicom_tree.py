@@ -149,6 +149,19 @@ def test_irregular_series_are_refused_or_resampled(tmp_path):
         build_manifest(DicomTree(str(tmp_path)), None, None)
     entry = build_manifest(DicomTree(str(tmp_path), irregular="resample"), None, None).entries[0]
     assert entry.grid == (6, 6, 5)
+    rows = CsvTable(str(tmp_path.parent), [{"id": tmp_path.name}], "{id}:resample:", "{id}")
+    assert build_manifest(rows, None, None, "unknown").entries[0].grid == (6, 6, 5)
+
+
+def test_studies_of_nobody_need_a_folders_name(tmp_path):
+    made = slices(numbers((4, 6, 5)), patient="")
+    for one in made:
+        del one.StudyInstanceUID
+    save(made, tmp_path / "a")
+    (fault,) = DicomTree(str(tmp_path)).list().faults
+    assert "cannot be called by its patient, expected PatientID or StudyInstanceUID, got neither" in fault
+    (case,) = DicomTree(str(tmp_path), names="folder").list().cases
+    assert (case.case_id, case.patient_id) == ("a", None)
 
 
 def test_a_table_may_name_folders_of_series(tmp_path):

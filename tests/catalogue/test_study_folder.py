@@ -134,6 +134,25 @@ def test_names_with_identifiers_are_hashed(tmp_path):
     assert case.case_id == f"{hashed_id('PAT-77', salt)}/{hashed_id('1.2.840.113619.2.5.1.77', salt)}"
 
 
+def test_folders_called_after_patients_are_hashed(tmp_path):
+    root = tmp_path / "studies"  # the fake patient is Doe^Jane, PAT-77
+    folders = ["Jane_DOE", "doe j 1970", "PAT-77 of 2020", "knee", "pat-771"]
+    for number, folder in enumerate(folders):
+        series(root / folder, number)
+    salt = local_salt(None)
+    assert {case.images[0].path: case.case_id for case in StudyFolder(str(root)).list().cases} == {
+        folder: folder if folder in ("knee", "pat-771") else hashed_id(folder, salt) for folder in folders
+    }
+
+
+def test_data_that_were_made_anonymous_keep_their_folders(tmp_path):
+    stack = slices(numbers((4, 8, 9)), patient="ProstateX-0003")
+    for data in stack:
+        data.PatientName = "ProstateX-0003"
+    save(stack, tmp_path / "studies" / "ProstateX" / "t2")
+    assert list(found(StudyFolder(str(tmp_path / "studies")))[0]) == ["ProstateX/t2"]
+
+
 def test_several_dicom_channels_are_one_case_a_study(tmp_path):
     root = tmp_path / "studies"
     for study in ("s1", "s2"):

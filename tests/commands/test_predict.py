@@ -312,12 +312,13 @@ def test_labels(workplace, tmp_path, capsys):
     [
         (["--input", "nowhere", "--output", "o"], "nowhere: the folder of studies is missing, expected a folder"),
         (["--input", ".", "--output", "runs/x"], "--output: it lies within --input, expected a folder outside"),
+        (["--input", "{run}"], "--output: it lies within --input, expected a folder outside"),
         (["--input", ".", "--output", "../o", "--trainer.fast_dev_run", "true"], "--input: there is no checkpoint"),
         (["--choose_post_processing", "true"], "--choose_post_processing: it is for validate"),
     ],
 )
 def test_refusals(fitted, capsys, arguments, text):
-    assert predict(fitted, *arguments) == 2
+    assert predict(fitted, *(argument.format(run=fitted.path.parent) for argument in arguments)) == 2
     assert text in capsys.readouterr().err
 
 

@@ -15,6 +15,7 @@ from lit_medseg.preprocess.cache import CaseCache
 from lit_medseg.preprocess.percentile_rescale import PercentileRescale
 from lit_medseg.preprocess.resize import ResizeWithin
 from lit_medseg.preprocess.standardize import Standardize
+from lit_medseg.preprocess.z_score import ZScore
 from lit_medseg.target import Binary, MultiClass
 from tests.data.fake_sets import classification, segmentation
 
@@ -199,6 +200,7 @@ def test_settings_that_do_not_fit(tmp_path):
         ({"training": Training()}, r"patch_size: training images differ in size"),
         ({"training": Training(patch_size=[4, 4, 4])}, "expected 2 numbers"),
         ({"training": Training(patch_size=[8, 8], balanced=True)}, "balanced"),
+        ({"preparation": preparation(tmp_path, normalize=ZScore())}, "normalize: it looks at the whole image"),
     ):
         module = segmentation(tmp_path, grids=MIXED, **values)
         module.prepare()

@@ -82,6 +82,22 @@ def test_without_a_reference_the_frames_span_the_grid(tmp_path, series):
     assert mask.array.sum() == codes.sum()
 
 
+def test_thin_slices_with_gaps_span_a_grid_of_the_gaps(tmp_path):
+    made = slices(numbers(SHAPE), gap=10.0)
+    for data in made:
+        data.SliceThickness = 1.0
+    series = save(made, tmp_path / "series")
+    made = by_highdicom(series, drawn()[0], "BINARY", ["a", "b", "c"])
+    measures = made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert measures.SliceThickness == 1
+    if "SpacingBetweenSlices" in measures:
+        del measures.SpacingBetweenSlices
+    made.save_as(tmp_path / "a.dcm")
+    mask = read_mask_volume(tmp_path / "a.dcm")
+    assert mask.spacing_mm[0] == pytest.approx(10.0)
+    np.testing.assert_array_equal(mask.array[0], drawn()[0, 1:5])
+
+
 def test_fractions_count_from_one_half(tmp_path, series):
     share = np.linspace(0, 1, np.prod(SHAPE)).reshape(SHAPE)
     made = by_highdicom(series, share, "FRACTIONAL", ["a"], max_fractional_value=200)

@@ -84,6 +84,25 @@ def test_copies_of_slices_count_once(tmp_path):
     np.testing.assert_array_equal(read_volume(tmp_path).array[0], array)
 
 
+def test_slices_that_were_given_one_identifier_all_count(tmp_path):
+    array = numbers(SHAPE)
+    made = slices(array)
+    for data in made:
+        data.SOPInstanceUID = "1.2.9.9.9.9"
+    np.testing.assert_array_equal(read_volume(save(made, tmp_path)).array[0], array)
+
+
+@pytest.mark.parametrize("key", ["", "resample:"])
+@pytest.mark.parametrize("count", [1, 7])
+def test_stacks_side_by_side_are_refused(tmp_path, key, count):
+    left = slices(numbers(SHAPE))
+    right = slices(numbers((count, *SHAPE[1:]), 1), origin=np.array((-31.5, 12.25, 100.75)) + 20 * np.array(OBLIQUE[:3]))
+    for place, data in enumerate(right):
+        data.SOPInstanceUID = f"1.2.9.9.9.{place}"
+    with pytest.raises(DataError, match=r"side by side, expected one slice at each height, .* 20\.0 mm aside of each"):
+        read_volume(save(left + right, tmp_path), key)
+
+
 def test_different_images_at_one_position_are_refused(tmp_path):
     made = slices(numbers(SHAPE))
     again = slices(numbers((1, *SHAPE[1:]), 5))[0]
@@ -255,6 +274,17 @@ def test_twelve_stored_bits_are_inverted_within_them(tmp_path):
     array = numbers((20, 30), low=0, high=4095, dtype=np.uint16)
     film(array, "MONOCHROME1", BitsStored=12).save_as(tmp_path / "a", enforce_file_format=True)
     np.testing.assert_array_equal(read_volume(tmp_path).array[0], 4095 - array)
+
+
+def test_a_modality_table_is_looked_up_before_inverting(tmp_path):
+    array, table = np.arange(24, dtype=np.uint16).reshape(4, 6) % 16, np.arange(16) ** 2 * 10
+    data = film(array, "MONOCHROME1", BitsStored=4)
+    data.ModalityLUTSequence = [Dataset()]
+    data.ModalityLUTSequence[0].add_new("LUTDescriptor", "US", [16, 0, 16])
+    data.ModalityLUTSequence[0].add_new("LUTData", "US", table.tolist())
+    data.ModalityLUTSequence[0].ModalityLUTType = "US"
+    data.save_as(tmp_path / "a", enforce_file_format=True)
+    np.testing.assert_array_equal(read_volume(tmp_path).array[0], 65535 - table[array])
 
 
 def test_views_of_one_study_are_pictures_of_their_own(tmp_path):

@@ -15,6 +15,9 @@ def test_a_jobs_own_limit_counts(tmp_path):
     (tmp_path / "memory.current").write_text("3000\n")
     (tmp_path / "memory.max").write_text("10000\n")
     assert free_bytes(CPU, tmp_path) == 7000
+    (tmp_path / "memory.stat").write_text("anon 1000\nactive_file 500\ninactive_file 1200\n")
+    assert free_bytes(CPU, tmp_path) == 8700, "what was read from files is given back when it is needed"
+    (tmp_path / "memory.stat").unlink()
     (tmp_path / "memory.max").write_text("2000\n")
     assert free_bytes(CPU, tmp_path) == 0
     (tmp_path / "memory.max").write_text("max\n")

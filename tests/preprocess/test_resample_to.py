@@ -33,6 +33,15 @@ def test_reaches_the_spacing_and_keeps_the_field_of_view():
     assert (after.images[0].array.dtype, after.mask.array.dtype) == (np.int16, np.uint8)
 
 
+def test_channels_whose_spacings_are_rounded_otherwise_stay_on_one_grid():
+    images = [placed_volume(np.zeros((1, 9, 8, 7), np.int16), np.diag([mm, 1, 1, 1])) for mm in (1.0, 1 - 1e-6)]
+    after, _ = ResampleTo((2.0, 1.0, 1.0)).apply(Sample(tuple(images)))
+    assert [image.grid for image in after.images] == [(4, 8, 7), (4, 8, 7)]
+    images[0] = placed_volume(images[0].array, np.diag([1 + 1e-6, 1, 1, 1]))
+    after, _ = ResampleTo((2.0, 1.0, 1.0)).apply(Sample(tuple(images)))
+    assert [image.grid for image in after.images] == [(4, 8, 7), (4, 8, 7)]
+
+
 def test_linear_agrees_with_simpleitk():
     rng = np.random.default_rng(0)
     array = rng.random((1, 12, 15, 18)).astype(np.float32)

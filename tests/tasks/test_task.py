@@ -6,6 +6,7 @@ import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from monai.networks.nets import ViT
 from torch import nn
 from torch.nn.functional import interpolate
 from torchmetrics.functional.classification import (
@@ -200,3 +201,10 @@ def test_rank_without_a_batch_has_nothing_to_say():
     empty = {"case_id": []}
     assert task.validation_step(empty, 0) == {"prediction": [], "rows": []}
     assert task.predict_step(empty, 0) == {"prediction": []}
+
+
+def test_a_classifier_may_give_its_inner_features_too():
+    network = ViT(1, (16, 16, 16), (8, 8, 8), 24, 32, 1, 2, classification=True, num_classes=2)
+    task = ClassificationTask(network, target=MultiClass(("a", "b")))
+    assert isinstance(network(torch.zeros(2, 1, 16, 16, 16)), tuple)
+    assert task.evaluation_logits(torch.zeros(2, 1, 16, 16, 16)).shape == (2, 2)

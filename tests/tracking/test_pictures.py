@@ -13,6 +13,8 @@ from lit_medseg.tracking.picture import plane_of, zoom_of
 from lit_medseg.tracking.sheet import draw_sheet
 from lit_medseg.tracking.wrong_cases import surest_mistakes
 
+CLASSES = ("background", "a", "b")
+
 
 def test_eight_bit_colours_stay_and_others_are_stretched():
     colours = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(3, 2, 2)
@@ -30,9 +32,9 @@ def test_small_images_grow_and_large_ones_shrink(side, shown):
 
 @pytest.mark.parametrize("grid", [(10, 20), (600, 40), (40, 2000), (5, 30, 30)])
 def test_any_shape_can_be_drawn(grid):
-    planes = np.zeros((2, *grid), dtype=bool)
+    planes = np.zeros((2, *grid), dtype=np.uint8)
     volume = Volume(np.zeros((2, *grid), np.uint16), (1.0,) * len(grid))
-    picture = draw_panels(Segmented("case " * 50, volume, planes, ~planes, ("a", "b" * 80)))
+    picture = draw_panels(Segmented("case " * 50, volume, planes, 1 - planes, MultiLabel(("a", "b" * 80))))
     assert picture.dtype == np.uint8
     assert picture.shape[2] == 3
     assert picture.shape[1] >= 480
@@ -41,11 +43,22 @@ def test_any_shape_can_be_drawn(grid):
 def test_a_volume_shows_the_slice_with_most_reference():
     image = np.zeros((1, 9, 300, 300), np.uint8)
     image[0, 6] = 200
-    reference = np.zeros((1, 9, 300, 300), dtype=bool)
-    reference[0, 2:7, 10:20, 10:20] = True
-    reference[0, 6, 20:30] = True
-    drawn = draw_panels(Segmented("a", Volume(image, (1.0, 1.0, 1.0)), reference, reference, ("a",)))
+    reference = np.zeros((9, 300, 300), dtype=np.uint8)
+    reference[2:7, 10:20, 10:20] = 1
+    reference[6, 20:30] = 2
+    drawn = draw_panels(Segmented("a", Volume(image, (1.0, 1.0, 1.0)), reference, reference, MultiClass(CLASSES)))
     assert (drawn[200, 150] == 200).all()
+
+
+def test_codes_and_planes_are_drawn_alike():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 3, (4, 20, 30)).astype(np.int16)
+    codes[2] = np.maximum(codes[2], 1)
+    volume = Volume(rng.integers(0, 255, (1, 4, 20, 30)).astype(np.uint8), (5.0, 1.0, 2.0))
+    planes = np.stack([codes == 1, codes == 2]).astype(np.uint8)
+    exclusive = draw_panels(Segmented("a", volume, codes, codes, MultiClass(CLASSES)))
+    overlapping = draw_panels(Segmented("a", volume, planes, planes, MultiLabel(CLASSES[1:])))
+    np.testing.assert_array_equal(exclusive, overlapping)
 
 
 def test_sheet_has_a_cell_per_image():
