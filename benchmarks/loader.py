@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
 SETTINGS = {"hippocampus": ("40x56x40", 9), "nuclei": ("256x256", 12)}
 SIDES = {
     "hippocampus": ("ours", "device", "nnunet", "monai"),

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from lit_medseg.catalogue.case import Ref
 from lit_medseg.catalogue.entry import Entry, entry_from_plain
 from lit_medseg.catalogue.plain_hash import plain_hash
+from lit_medseg.imaging.place_name import without_identifiers
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,13 @@ class Manifest:
         out = set(case_ids)
         return Manifest(tuple(entry for entry in self.entries if entry.case.case_id not in out), self.source)
 
+    def shareable(self) -> "Manifest":
+        """Shorten DICOM identifiers in the names of files, as errors do: for a record that leaves this machine.
+
+        Archives call folders and files after them. Cases and hashes stay; the files cannot be read by such names.
+        """
+        return Manifest(tuple(_shareable(entry) for entry in self.entries), self.source)
+
     def plain(self) -> dict[str, Any]:
         """Give the manifest as plain data."""
         entries = [entry.plain() for entry in self.entries]
@@ -63,3 +72,12 @@ class Manifest:
     def from_json(cls, path: Path) -> Self:
         """Read what `to_json` wrote."""
         return cls.from_plain(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _shareable(entry: Entry) -> Entry:
+    images, masks = (tuple(map(_shortened, refs)) for refs in (entry.case.images, entry.case.masks))
+    return replace(entry, case=replace(entry.case, images=images, masks=masks))
+
+
+def _shortened(ref: Ref) -> Ref:
+    return replace(ref, path=without_identifiers(ref.path), key=without_identifiers(ref.key))

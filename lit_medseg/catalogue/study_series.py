@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,7 @@ def anonymous(name: str, series: "Sequence[DicomSeries]", salt: Path | None) -> 
     return "/".join(hashed_id(part, local_salt(salt)) if tells(part) else part for part in name.split("/"))
 
 
-def _names(series: "DicomSeries") -> list[str]:
+def _names(series: "DicomSeries") -> Sequence[str]:
     """The words of a patient's name, without titles and initials."""
     words = _words(series.patient_name)
     if words == _words(series.patient_id):
@@ -81,6 +82,7 @@ def _names(series: "DicomSeries") -> list[str]:
     return [word for word in words if len(word) >= LEAST_NAME and word.isalpha()]
 
 
-def _words(text: str) -> list[str]:
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
     """Letters and digits between other signs, without regard to case."""
-    return [word for word in re.split(r"[\W_]+", text.casefold()) if word]
+    return tuple(word for word in re.split(r"[\W_]+", text.casefold()) if word)

@@ -71,7 +71,7 @@ def record_start(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> 
     write_atomically(folder / "config.yaml", header + yaml.safe_dump(resolved, sort_keys=False))
     write_atomically(folder / "fitted.json", json.dumps(data.plain(), indent=1) + "\n")
     data.split.to_json(folder / "split.json")
-    data.manifest.to_json(folder / "manifest.json")
+    data.manifest.shareable().to_json(folder / "manifest.json")
     for name in ("config.yaml", "fitted.json", "split.json", "manifest.json"):
         if cli.verb != "predict" or name != "manifest.json":  # folders of new studies may be called after patients
             logger.log_artifact(folder / name)

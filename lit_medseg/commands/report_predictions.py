@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from lit_medseg.inference.prediction_writer import FAILED, MEASUREMENTS, TABLE, Predicted
 from lit_medseg.inference.skipped_case import SkippedCase
@@ -62,7 +63,8 @@ def _table(found: Predicted) -> Table:
     for column in table.columns:
         column.overflow = "fold"
     for case_id in sorted(by_case)[:_MOST_ROWS]:
-        table.add_row(case_id, ", ".join(map(_size, by_case[case_id])), found.files.get(case_id, ""))
+        cells = (case_id, ", ".join(map(_size, by_case[case_id])), found.files.get(case_id, ""))
+        table.add_row(*map(Text, cells))  # nothing in a name is markup
     if len(by_case) > _MOST_ROWS:
         table.add_row(f"and {len(by_case) - _MOST_ROWS} more", "", "")
     return table

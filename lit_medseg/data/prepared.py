@@ -166,9 +166,9 @@ def _fit_normalize(plan: Plan, cache: CaseCache, train: Sequence[Entry]) -> Pipe
 
 
 def _median_spacing(cache: CaseCache, train: Sequence[Entry]) -> tuple[float, ...] | None:
-    """Give the median spacing of the processed training images; None where one of them has no place in space."""
+    """Give the median spacing of the processed training images; None where one of them is unknown."""
     traces = [cache.trace(cache.rows[entry.case.case_id]) for entry in train]
-    if any(trace.affine is None for trace in traces):
+    if any(trace.known_mm is None for trace in traces):
         return None
     return tuple(float(median(sides)) for sides in zip(*(trace.processed_mm for trace in traces), strict=True))
 

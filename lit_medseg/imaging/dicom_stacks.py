@@ -14,7 +14,7 @@ SAME_PLACE_MM = 0.01
 
 
 def dicom_stacks(headers: Sequence[DicomHeader], folder: Path) -> list[DicomSeries]:
-    """Make stacks of one series, shape, pixel spacing and orientation.
+    """Make stacks of one patient, series, shape, pixel spacing and orientation.
 
     Copies of a file count once. Images without a position are stacks of one file each (an X-ray of two views). A stack
     with several images at every position is taken apart by the tag that tells them apart (echo time, b-value, time
@@ -33,7 +33,7 @@ def dicom_stacks(headers: Sequence[DicomHeader], folder: Path) -> list[DicomSeri
     for header in sorted(unique.values(), key=lambda one: one.file):
         alone = header.file if header.slices[0].position is None else ""
         series = header.series_uid or str(Path(header.file).parent)  # files made anonymous may have lost it
-        groups.setdefault((series, header.modality, alone), []).append(header)
+        groups.setdefault((header.patient_id, series, header.modality, alone), []).append(header)
     for members in groups.values():
         slices = [one for header in members for one in header.slices]
         for stack in _one_geometry(slices):
@@ -45,7 +45,7 @@ def dicom_stacks(headers: Sequence[DicomHeader], folder: Path) -> list[DicomSeri
 
 def _identity(header: DicomHeader) -> tuple[object, ...]:
     """What copies of a file share; software that makes files anonymous may have given all of them one identifier."""
-    return (header.sop_uid or header.file, tuple(one.position for one in header.slices))
+    return (header.sop_uid or header.file, header.patient_id, tuple(one.position for one in header.slices))
 
 
 def _series(

@@ -20,5 +20,10 @@ def place_name(path: Path, key: str = "", index: int | None = None) -> str:
     """
     text = path.name if path.is_absolute() else path.as_posix()
     text = f"{text}:{key}" if key else text
-    text = UNIQUE_ID.sub(lambda found: f"(id).{found[0].rsplit('.', 1)[1][-4:]}", text)
+    text = without_identifiers(text)
     return text if index is None else f"{text}[{index}]"
+
+
+def without_identifiers(text: str) -> str:
+    """Shorten every DICOM unique identifier in a text to `(id)` with the number of its last part."""
+    return UNIQUE_ID.sub(lambda found: f"(id).{found[0].rsplit('.', 1)[1][-4:]}", text)

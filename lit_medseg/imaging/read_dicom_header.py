@@ -14,8 +14,8 @@ TRAITS = (
 TIMES = ("AcquisitionTime", "ContentTime")  # tell images apart, but are never shown
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "PatientID", "PatientName", "Modality",
-    "Rows", "Columns", "SeriesDescription", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing",
-    "ImagerPixelSpacing", "NominalScannedPixelSpacing", "SliceThickness", "SpacingBetweenSlices",
+    "Rows", "Columns", "SeriesDescription", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
+    "PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "SliceThickness", "SpacingBetweenSlices",
     "SequenceOfUltrasoundRegions", "PerFrameFunctionalGroupsSequence", "SharedFunctionalGroupsSequence",
     "ReferencedSeriesSequence", "ReferencedFrameOfReferenceSequence", *TRAITS,
 ]  # fmt: skip

@@ -27,8 +27,8 @@ def case_measurements(
         spacing is known, `area_mm2` and `largest_diameter_mm`. Without spacing lengths are counted in pixels or voxels:
         `largest_diameter_px`.
     """
-    known = trace.affine is not None or any(step != 1.0 for step in trace.spacing_mm)
-    spacing = trace.spacing_mm if known else (1.0,) * len(trace.grid)
+    known = trace.known_mm is not None
+    spacing = trace.known_mm or (1.0,) * len(trace.grid)
     rows = mask_measurements(case_id, codes, target, spacing, images.planes())
     names = {"voxels": "pixels"} if len(trace.grid) == 2 else {}
     if not known:

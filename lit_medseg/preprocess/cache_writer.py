@@ -94,14 +94,15 @@ def _in_threads(case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -
     N4, resampling and non-local means: another thread ran for 74, 97 and 82% of the time), and no array has to travel
     through a pipe. The first case goes alone: its size says how many may be in memory at once.
     """
-    pending, ahead = deque[Future[_EncodedCase]](), 0
+    pending, ahead, largest = deque[Future[_EncodedCase]](), 0, 1
     with ThreadPoolExecutor(_THREADS) as pool:
         try:
             for case_id in case_ids:
                 pending.append(pool.submit(lambda each: _encode(make(each)), case_id))
                 while len(pending) > ahead:
                     case = pending.popleft().result()
-                    ahead = _most_ahead(case)
+                    largest = max(largest, case.raw_bytes)
+                    ahead = _most_ahead(largest)
                     yield case
             while pending:
                 yield pending.popleft().result()
@@ -110,9 +111,9 @@ def _in_threads(case_ids: Sequence[str], make: Callable[[str], ProcessedCase]) -
                 future.cancel()
 
 
-def _most_ahead(case: _EncodedCase) -> int:
-    """Give the number of cases that may wait or be worked on, by the memory that the last one took."""
-    return int(min(2 * _THREADS, _AHEAD_BYTES // (_WORKING_COPIES * case.raw_bytes)))
+def _most_ahead(raw_bytes: int) -> int:
+    """Give the number of cases that may wait or be worked on, by the size of the largest one so far."""
+    return int(min(2 * _THREADS, _AHEAD_BYTES // (_WORKING_COPIES * raw_bytes)))
 
 
 def _with_progress(cases: Iterator[_EncodedCase], total: int) -> Iterator[_EncodedCase]:

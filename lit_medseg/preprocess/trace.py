@@ -29,6 +29,12 @@ class CaseTrace:
     steps: tuple[Trace, ...]
     processed_mm: tuple[float, ...] = ()
 
+    @property
+    def known_mm(self) -> tuple[float, ...] | None:
+        """Native spacing where files state it; None where it is 1 for want of anything better, as of a photograph."""
+        stated = self.affine is not None or any(step != 1.0 for step in self.spacing_mm)
+        return self.spacing_mm if stated else None
+
     @classmethod
     def start(cls, native: Volume, steps: tuple[Trace, ...], processed: Volume) -> "CaseTrace":
         """Note the native place of a volume, what the steps left, and the spacing of what came out."""

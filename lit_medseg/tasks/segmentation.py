@@ -153,16 +153,14 @@ class SegmentationTask(Task):
 
     def _rows(self, batch: Batch, number: int, codes: Tensor) -> list[Row]:
         trace, reference = batch["trace"][number], batch["reference"][number].cpu()
-        spacing = None if trace.affine is None else trace.spacing_mm
         scoring = self.scoring.at("test" if self.trainer.state.fn == "test" else "val")
         case_id, patient_id = batch["case_id"][number], batch["patient_id"][number]
-        return segmentation_rows(case_id, patient_id, codes, reference, self.target, spacing, scoring)
+        return segmentation_rows(case_id, patient_id, codes, reference, self.target, trace.known_mm, scoring)
 
     def _changed(self, codes: Tensor, trace: CaseTrace) -> Tensor:
         if not self.post_processing:
             return codes
-        spacing = None if trace.affine is None else trace.spacing_mm
-        return torch.from_numpy(post_processed(codes.numpy(), self.target, spacing, self.post_processing))
+        return torch.from_numpy(post_processed(codes.numpy(), self.target, trace.known_mm, self.post_processing))
 
     @property
     def _pipeline(self) -> Pipeline:

@@ -22,6 +22,17 @@ def test_json_gives_it_back(tmp_path):
     assert json.loads((tmp_path / "manifest.json").read_text())["data_hash"] == manifest.data_hash == again.data_hash
 
 
+def test_what_is_shared_has_no_dicom_identifier():
+    uid = "1.3.6.1.4.1.14519.5.2.1"
+    case = Case("a", "p", (Ref(f"P/{uid}.77", f"{uid}.8/1.dcm"),), (Ref(f"m/{uid}.912345.nii.gz", "", 2),))
+    manifest = manifest_of([Entry(case, (1, 1), 1, "uint8", "h")])
+    shared = manifest.shareable()
+    assert uid not in repr(shared.plain())
+    assert shared.entries[0].case.images == (Ref("P/(id).77", "(id).8/1.dcm"),)
+    assert shared.entries[0].case.masks == (Ref("m/(id).2345.nii.gz", "", 2),)
+    assert shared.data_hash == manifest.data_hash
+
+
 def test_entries_are_found_and_left_out():
     manifest = manifest_of([entry("b"), entry("a"), entry("c")])
     assert manifest.by_id["b"].case.case_id == "b"

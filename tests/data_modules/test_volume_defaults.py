@@ -12,6 +12,8 @@ from lit_medseg.augment.batch_augmentation import BatchAugmentation
 from lit_medseg.augment.mirror import Mirror
 from lit_medseg.catalogue.folder_pairs import FolderPairs
 from lit_medseg.data.image_kind import ImageKind
+from lit_medseg.data.loaders import Ranks, evaluation_loader
+from lit_medseg.data.loading import Loading
 from lit_medseg.data.preparation import Preparation
 from lit_medseg.data.training import Training
 from lit_medseg.data.truth import Truth
@@ -105,6 +107,12 @@ class TestPrepared:
         assert torch.isfinite(image).all()
         assert set(mask.unique().tolist()) == {0, 1, 2}
         assert image[:, 0][mask > 0].mean() > image[:, 0][mask == 0].mean() + 0.3
+
+    def test_few_whole_volumes_wait_for_the_network(self, prepared):
+        many = Loading(workers=8, prefetch=4)
+        loader = evaluation_loader(prepared._ready(), prepared.split.train, many, Ranks())
+        assert len(loader) > 2
+        assert (loader.num_workers, loader.prefetch_factor) == (2, 1)
 
     def test_survives_a_checkpoint(self, prepared):
         again = Pipeline.from_plain(prepared.plain()["pipeline"])

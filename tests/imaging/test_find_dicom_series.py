@@ -35,6 +35,16 @@ def test_series_and_masks_of_a_tree(tmp_path):
     assert not any(word in text for word in ("PAT", "1.2.3.4", "Doe", str(tmp_path)))
 
 
+def test_patients_whose_identifiers_were_made_equal_stay_apart(tmp_path):
+    arrays = [numbers((4, 9, 8), seed) for seed in range(2)]
+    for patient, array in enumerate(arrays):
+        save(slices(array, patient=f"PAT-{patient}"), tmp_path / f"p{patient}")
+    found = find_dicom_series(tmp_path)
+    assert [(series.patient_id, series.key) for series in found] == [("PAT-0", "p0/IM0000"), ("PAT-1", "p1/IM0000")]
+    for series, array in zip(found, arrays, strict=True):
+        np.testing.assert_array_equal(read_volume(tmp_path, series.key).array[0], array)
+
+
 def test_headers_are_read_once_until_the_tree_changes(tmp_path, monkeypatch):
     tree(tmp_path)
     read = []

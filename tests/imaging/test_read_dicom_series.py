@@ -96,7 +96,9 @@ def test_slices_that_were_given_one_identifier_all_count(tmp_path):
 @pytest.mark.parametrize("count", [1, 7])
 def test_stacks_side_by_side_are_refused(tmp_path, key, count):
     left = slices(numbers(SHAPE))
-    right = slices(numbers((count, *SHAPE[1:]), 1), origin=np.array((-31.5, 12.25, 100.75)) + 20 * np.array(OBLIQUE[:3]))
+    right = slices(
+        numbers((count, *SHAPE[1:]), 1), origin=np.array((-31.5, 12.25, 100.75)) + 20 * np.array(OBLIQUE[:3])
+    )
     for place, data in enumerate(right):
         data.SOPInstanceUID = f"1.2.9.9.9.{place}"
     with pytest.raises(DataError, match=r"side by side, expected one slice at each height, .* 20\.0 mm aside of each"):

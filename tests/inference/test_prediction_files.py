@@ -348,3 +348,15 @@ class TestMeasurements:
         assert lesion["pixels"] == 6
         assert lesion["area_mm2"] == pytest.approx(0.12)
         assert lesion["largest_diameter_mm"] == pytest.approx(0.5)
+
+
+def test_one_rule_says_where_millimetres_are_known():
+    placed = np.diag([3.0, 0.5, 0.5, 1.0])
+    for volume, known in (
+        (Volume(np.ones((1, 3, 4, 5)), (3.0, 0.5, 0.5), placed), (3.0, 0.5, 0.5)),
+        (Volume(np.ones((1, 4, 5)), (0.2, 0.1)), (0.2, 0.1)),
+        (flat_volume(np.ones((1, 4, 5))), None),
+        (Volume(np.ones((1, 3, 4, 5)), (2.0, 0.2, 0.1)), (2.0, 0.2, 0.1)),
+        (flat_volume(np.ones((1, 3, 4, 5))), None),
+    ):
+        assert untouched(volume).known_mm == known

@@ -211,6 +211,23 @@ def test_large_cases_are_made_one_at_a_time(tmp_path, monkeypatch):
     assert most[0] == 1
 
 
+def test_a_small_case_does_not_let_large_ones_go_together(tmp_path, monkeypatch):
+    sizes, later, together = {"a": 64, "b": 8, "c": 64, "d": 64}, threading.Event(), []
+
+    def made(case_id):
+        if case_id == "c":
+            together.append(later.wait(0.2))
+        elif case_id == "d":
+            later.set()
+        image = np.zeros((1, 8, sizes[case_id], 8), np.float32)
+        return ProcessedCase(case_id, image, None, None, CaseTrace((8, 8, 8), (1.0,) * 3, None, ()))
+
+    room = 4 * 8 * 8 * 40  # for small ones, not for a large one
+    monkeypatch.setattr(cache_writer, "_AHEAD_BYTES", cache_writer._WORKING_COPIES * room)
+    open_cache(tmp_path, KEY, list(sizes), made)
+    assert together == [False]
+
+
 def private_bytes():
     """Memory that belongs to this process alone: what is mapped from a file does not count."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()

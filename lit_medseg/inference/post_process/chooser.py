@@ -53,7 +53,7 @@ class PostProcessChooser(Callback):
                 case_id=batch["case_id"][number],
                 prediction=_small(prediction.cpu().numpy()),
                 reference=_small(batch["reference"][number].cpu().numpy()),
-                spacing_mm=() if trace.affine is None else trace.spacing_mm,
+                spacing_mm=trace.known_mm or (),
             )
             self._count += 1
 
