@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.plain_hash import plain_hash
+from lit_medseg.imaging.nearest_axes import nearest_axes
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.preprocess.sample import Sample
 
@@ -63,9 +64,7 @@ def orientation(volume: Volume) -> str:
     """Give the letters of the directions that the array's axes point to (`SPR`: up, back, right); empty if unknown."""
     if volume.affine is None or len(volume.grid) != 3:
         return ""
-    axes = volume.affine[:3, :3] / np.linalg.norm(volume.affine[:3, :3], axis=0)
-    nearest = np.argmax(np.abs(axes), axis=0)
-    return "".join("LRPAIS"[2 * world + int(axes[world, axis] > 0)] for axis, world in enumerate(nearest))
+    return "".join("LRPAIS"[2 * world + int(sign > 0)] for world, sign in nearest_axes(volume.affine))
 
 
 def fingerprint(

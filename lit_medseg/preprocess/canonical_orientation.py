@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.imaging.nearest_axes import nearest_axes
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.preprocess.sample import Sample
 from lit_medseg.preprocess.step import Step
@@ -65,7 +66,7 @@ class CanonicalOrientation(Step):
         """Give the old axis of each new one, and which of the new ones are flipped."""
         if volume.affine is None or len(volume.grid) != 3:
             return list(range(len(volume.grid))), [False] * len(volume.grid)
-        ends = _nearest_world_axes(volume.affine)
+        ends = nearest_axes(volume.affine)
         wanted = [_WORLD[letter] for letter in self.axes]
         order = [[axis for axis, _ in ends].index(axis) for axis, _ in wanted]
         return order, [ends[old][1] != sign for old, (_, sign) in zip(order, wanted, strict=True)]
@@ -81,23 +82,6 @@ class CanonicalOrientation(Step):
             turn[old, new] = -1.0 if flip else 1.0
             turn[old, 3] = volume.grid[old] - 1.0 if flip else 0.0
         return Volume(array, tuple(volume.spacing_mm[old] for old in order), volume.affine @ turn)
-
-
-def _nearest_world_axes(affine: NDArray[np.float64]) -> list[tuple[int, int]]:
-    """Give each array axis the world axis (0 R, 1 A, 2 S) and direction that it is nearest to, each world axis once.
-
-    As nibabel's `io_orientation`: the rotation without shear, its greatest components first.
-    """
-    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    left, _, right = np.linalg.svd(axes)
-    rotation = left @ right
-    ends = [(0, 0)] * 3
-    size = np.abs(rotation)
-    for _ in range(3):
-        world, column = (int(index) for index in np.unravel_index(np.argmax(size), size.shape))
-        ends[column] = (world, 1 if rotation[world, column] > 0 else -1)
-        size[world, :], size[:, column] = -1.0, -1.0
-    return ends
 
 
 def _nothing(order: Sequence[int], flips: Sequence[bool]) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_medseg.imaging.nearest_axes import nearest_axes
 from lit_medseg.imaging.volume import Volume
 
 _R, _A, _S = 0, 1, 2
@@ -50,7 +51,8 @@ def display_plane(volume: Volume) -> DisplayPlane:
     rows, columns = (other for other in range(3) if other != axis)
     if volume.affine is None:
         return DisplayPlane(axis, False, (False, False), (volume.spacing_mm[rows], volume.spacing_mm[columns]))
-    world, positive = _world_axes(volume.affine)
+    ends = nearest_axes(volume.affine)
+    world, positive = [axis for axis, _ in ends], [sign > 0 for _, sign in ends]
     # the head's axis always runs down the picture; of the other two, left-right always runs across it
     transposed = world[columns] == _S or world[rows] == _R
     if transposed:
@@ -59,15 +61,3 @@ def display_plane(volume: Volume) -> DisplayPlane:
     return DisplayPlane(
         axis, transposed, (positive[rows], positive[columns]), (volume.spacing_mm[rows], volume.spacing_mm[columns])
     )
-
-
-def _world_axes(affine: NDArray[np.float64]) -> tuple[list[int], list[bool]]:
-    """Assign each array axis the nearest world axis, one to one, and say whether it grows with it."""
-    directions = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    strength = np.abs(directions)
-    world = [0, 0, 0]
-    for _ in range(3):
-        row, column = np.unravel_index(np.argmax(strength), strength.shape)
-        world[int(column)] = int(row)
-        strength[row, :] = strength[:, column] = -1.0
-    return world, [bool(directions[world[axis], axis] > 0) for axis in range(3)]
