@@ -5,8 +5,9 @@ import shutil
 import pytest
 import torch
 
+from lit_medseg.catalogue.phantom_volumes import PhantomVolumes
 from tests.commands.rank_commands import Command, on, run
-from tests.commands.test_predict import volumes
+from tests.commands.test_predict import PHANTOMS, volumes
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +22,8 @@ def files(folder):
 
 
 def test_two_processes_write_what_one_does(workplace, fitted, tmp_path):
-    (phantoms,) = workplace.folder.glob("phantom_volumes/*/images")
+    root = str(workplace.folder / PHANTOMS["root"])
+    phantoms = PhantomVolumes(**{**PHANTOMS, "root": root}).folder / "images"
     studies = tmp_path / "studies"
     shutil.copytree(phantoms, studies)
     torn = studies / "torn.nii.gz"
