@@ -99,7 +99,8 @@ def evaluation_loader(prepared: Prepared, case_ids: Sequence[str], loading: Load
     dataset = EvaluationDataset(prepared.cache, rows, entries, overlapping, prepared.state.normalize)
     grids = [prepared.cache.grid(row) for row in rows]
     if any(len(grid) == 3 for grid in grids):  # every batch that waits holds whole volumes
-        loading = replace(loading, workers=min(_MOST_OF_VOLUMES, loading.worker_count(ranks.local)), prefetch=1)
+        workers = min(_MOST_OF_VOLUMES, loading.worker_count(ranks.local))
+        loading = replace(loading, workers=workers, prefetch=1, eval_batch_size=1)
     batches = evaluation_batches(grids, loading.eval_batch_size)
     return _loader(dataset, FixedBatches(dealt(batches, ranks.rank, ranks.world_size)), loading, ranks)
 

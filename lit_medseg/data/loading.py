@@ -15,7 +15,7 @@ class Loading:
 
     Attributes:
         batch_size: Training samples a step, over all ranks together.
-        eval_batch_size: Most cases in an evaluation batch, of one rank.
+        eval_batch_size: Most pictures in an evaluation batch, of one rank; volumes come one by one.
         workers: Loader processes a rank; None for the cores of this process, less one for training, shared by the
             machine's ranks, at most 8; 0 to load in the training process. Whole volumes are evaluated with 2 at most.
         prefetch: Batches that each worker holds ready; 1 of whole volumes.

@@ -1,5 +1,6 @@
 """Image, reference and prediction side by side."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -17,6 +18,7 @@ Codes = NDArray[np.integer]
 Planes = NDArray[np.bool_]
 _GAP, _BAR, _LEAST_WIDTH = 6, 24, 480
 _TEXT = (235, 235, 235)
+_FONT = ImageFont.load_default(size=15)
 
 
 @dataclass(frozen=True)
@@ -58,11 +60,12 @@ def draw_panels(case: Segmented) -> Picture:
     height, width = picture.shape[:2]
     left = max(0, (_LEAST_WIDTH - 3 * width - 2 * _GAP) // 2)
     total = 3 * width + 2 * _GAP + 2 * left
-    canvas = np.zeros((height + 3 * _BAR, total, 3), np.uint8)
+    legend = _legend(case.target.foreground, total)
+    canvas = np.zeros((height + (2 + len(legend)) * _BAR, total, 3), np.uint8)
     for column, panel in enumerate(panels):
         start = left + column * (width + _GAP)
         canvas[2 * _BAR : 2 * _BAR + height, start : start + width] = panel
-    return _with_texts(canvas, case, left, width)
+    return _with_texts(canvas, case.title, legend, left, width)
 
 
 def _flat(case: Segmented) -> tuple[Segmented, tuple[float, float]]:
@@ -115,19 +118,37 @@ def _with_contours(picture: Picture, planes: Planes, zoom: float) -> Picture:
     return drawn
 
 
-def _with_texts(canvas: Picture, case: Segmented, left: int, width: int) -> Picture:
+def _legend(names: Sequence[str], room: float) -> list[list[tuple[int, str, float]]]:
+    """Lay the classes out in rows: the number, the text and the left edge of each."""
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    rows: list[list[tuple[int, str, float]]] = [[]]
+    at = 8.0
+    for index, name in enumerate(names):
+        text = fitted(draw, name, _FONT, room - 28)
+        length = 33 + draw.textlength(text, _FONT)
+        if rows[-1] and at + length - 16 > room:
+            rows.append([])
+            at = 8.0
+        rows[-1].append((index, text, at))
+        at += length
+    return rows
+
+
+def _with_texts(
+    canvas: Picture, title: str, legend: Sequence[Sequence[tuple[int, str, float]]], left: int, width: int
+) -> Picture:
     image = Image.fromarray(canvas)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=15)
-    draw.text((8, 4), fitted(draw, case.title, font, canvas.shape[1] - 16), _TEXT, font)
+    draw = ImageDraw.Draw(image)
+    draw.text((8, 4), fitted(draw, title, _FONT, canvas.shape[1] - 16), _TEXT, _FONT)
     for column, name in enumerate(("image", "reference", "prediction")):
         x = left + column * (width + _GAP)
-        draw.text((x + 4, _BAR + 4), fitted(draw, name, font, width - 4), (160, 160, 160), font)
-    at = 8.0
-    for index, name in enumerate(case.target.foreground):
-        draw.rectangle((at, canvas.shape[0] - 17, at + 11, canvas.shape[0] - 6), class_colour(index))
-        text = fitted(draw, name, font, max(0, canvas.shape[1] - at - 20))
-        draw.text((at + 17, canvas.shape[0] - 20), text, _TEXT, font)
-        at += 17 + draw.textlength(text, font) + 16
+        draw.text((x + 4, _BAR + 4), fitted(draw, name, _FONT, width - 4), (160, 160, 160), _FONT)
+    top = canvas.shape[0] - len(legend) * _BAR
+    for row, classes in enumerate(legend):
+        for index, text, at in classes:
+            y = top + row * _BAR
+            draw.rectangle((at, y + 7, at + 11, y + 18), class_colour(index))
+            draw.text((at + 17, y + 4), text, _TEXT, _FONT)
     return np.asarray(image)
 
 

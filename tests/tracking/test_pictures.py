@@ -61,6 +61,20 @@ def test_codes_and_planes_are_drawn_alike():
     np.testing.assert_array_equal(exclusive, overlapping)
 
 
+def test_every_class_stands_below_in_as_many_rows_as_it_takes():
+    image, codes = flat_volume(np.zeros((1, 64, 64), np.uint8)), np.zeros((64, 64), np.uint8)
+    heights = [
+        draw_panels(
+            Segmented("a", image, codes, codes, MultiClass(("background", *map("organ {}".format, range(count)))))
+        )
+        for count in (2, 40)
+    ]
+    rows = (heights[1].shape[0] - heights[0].shape[0]) // 24
+    assert rows > 2
+    below = heights[1][-24 * (rows + 1) :]
+    assert all(below[24 * row : 24 * row + 24].any() for row in range(rows + 1))
+
+
 def test_sheet_has_a_cell_per_image():
     images = [flat_volume(np.full((1, 28, 28), 10 * index, np.uint8)) for index in range(6)]
     sheet = draw_sheet(images, [("id", "is a", "taken for b (0.99)")] * 6)
