@@ -1,6 +1,6 @@
 """Whole volumes through sliding windows: ours and MONAI's `sliding_window_inference`, side by side.
 
-A volume of 182 x 218 x 182 with two channels, windows of 64^3, overlap 0.5, Gaussian weights. Time is that of stitching:
+A volume of 182 x 218 x 182 with two channels, windows of 64^3, overlap 0.5, Gaussian weights. Time is of stitching:
 until the averaged logits of every voxel have been there, which ours gives away slab by slab (in a second pass of the
 process); `with labels` is that until every voxel has its label. Each measurement is a fresh process; memory is the peak
 above the loaded process (Linux), for ours of the labels. Parts:
