@@ -52,33 +52,6 @@ _FILLED = (
 )
 """Keys that follow from the data where the user leaves them out: they do not name the run then."""
 _VERBS = ("fit", "validate", "test", "predict")
-_ARGUMENTS: dict[str, tuple[Any, Any, str]] = {
-    "experiment": (str | None, None, "Name of the experiment; default: the YAML's file name."),
-    "run": (str | None, None, "Name of the run; default: made from the YAML's content."),
-    "runs_dir": (str, "runs", "Folder of all run folders."),
-    "tracking": (str | None, None, "MLflow address; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db."),
-    "ema_decay": (
-        float | None,
-        None,
-        "Average the weights exponentially with this decay (e.g. 0.999); the average is evaluated and saved.",
-    ),
-    "dropout": (float, 0.0, "Share of the features dropped before the network's last layer while it trains."),
-    "early_stopping": (int | None, None, "Stop after this many validations without a gain."),
-    "overlay_every": (int, 10, "Epochs between two sheets of validation overlays."),
-    "output": (str | None, None, "predict: folder for the predictions; default: the run's folder."),
-    "input": (
-        str | None,
-        None,
-        "predict: folder of new studies (NIfTI, DICOM, pictures, ...) in place of the YAML's data.",
-    ),
-    "probabilities": (bool, False, "predict: write each class's probabilities too."),
-    "choose_post_processing": (
-        bool,
-        False,
-        "validate: choose post-processing on the validation cases and put it into the checkpoint.",
-    ),
-}
-"""Type, default and help of the arguments beside Lightning's, by name."""
 
 
 class ExperimentCLI(LightningCLI):
@@ -131,8 +104,58 @@ class ExperimentCLI(LightningCLI):
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        for name, (kind, default, text) in _ARGUMENTS.items():
-            parser.add_argument(f"--{name}", type=kind, default=default, help=text)
+        parser.add_argument(
+            "--experiment", type=str | None, default=None, help="Name of the experiment; default: the YAML's file name."
+        )
+        parser.add_argument(
+            "--run", type=str | None, default=None, help="Name of the run; default: made from the YAML's content."
+        )
+        parser.add_argument("--runs_dir", type=str, default="runs", help="Folder of all run folders.")
+        parser.add_argument(
+            "--tracking",
+            type=str | None,
+            default=None,
+            help="MLflow address; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.",
+        )
+        parser.add_argument(
+            "--ema_decay",
+            type=float | None,
+            default=None,
+            help="Average the weights exponentially with this decay (e.g. 0.999); the average is evaluated and saved.",
+        )
+        parser.add_argument(
+            "--dropout",
+            type=float,
+            default=0.0,
+            help="Share of the features dropped before the network's last layer while it trains.",
+        )
+        parser.add_argument(
+            "--early_stopping", type=int | None, default=None, help="Stop after this many validations without a gain."
+        )
+        parser.add_argument(
+            "--overlay_every", type=int, default=10, help="Epochs between two sheets of validation overlays."
+        )
+        parser.add_argument(
+            "--output",
+            type=str | None,
+            default=None,
+            help="predict: folder for the predictions; default: the run's folder.",
+        )
+        parser.add_argument(
+            "--input",
+            type=str | None,
+            default=None,
+            help="predict: folder of new studies (NIfTI, DICOM, pictures, ...) in place of the YAML's data.",
+        )
+        parser.add_argument(
+            "--probabilities", type=bool, default=False, help="predict: write each class's probabilities too."
+        )
+        parser.add_argument(
+            "--choose_post_processing",
+            type=bool,
+            default=False,
+            help="validate: choose post-processing on the validation cases and put it into the checkpoint.",
+        )
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:

@@ -22,11 +22,11 @@ from lit_medseg.data.augmentation import Augmentation
 from lit_medseg.data.class_weights import class_counts, class_weights, total_count
 from lit_medseg.data.device_augmentation import augmented_on_device
 from lit_medseg.data.fitted_state import FittedState
+from lit_medseg.data.large_patch import say_large_patch
 from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.native_image import native_image
 from lit_medseg.data.preparation import Preparation
-from lit_medseg.data.preparation_remarks import say_remarks
 from lit_medseg.data.prepared import Plan, Prepared, prepare_cases
 from lit_medseg.data.rank_batches import SampleKey
 from lit_medseg.data.studies import Studies, find_studies, study_loader
@@ -253,8 +253,10 @@ class CaseDataModule(pl.LightningDataModule, ABC):
                 _ = augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
             self._prepared = prepare_cases(self._plan())
             if self._adopted is None:
-                size = self.training.patch_size
-                say_remarks(self._prepared, size, isinstance(augmentation, Augmentation) and len(size or ()) == 2)
+                size, ready = self.training.patch_size, self._prepared
+                pictures = isinstance(augmentation, Augmentation) and len(size or ()) == 2
+                filled = "their mirror image" if pictures else "0 after normalisation, and background"
+                say_large_patch(ready.cache, ready.rows(ready.train_entries), size, filled)
 
     def _predicts_all(self) -> bool:
         """Whether the verb is `predict`, and works on the whole source."""
