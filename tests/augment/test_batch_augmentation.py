@@ -32,8 +32,14 @@ def test_defaults_come_as_often_as_nnunets():
     plans = [BatchAugmentation().plan(rng(seed), (6, 6, 6), 1, (1, 1, 1)) for seed in range(4000)]
     resampled = np.mean([not plan.geometry.exact for plan in plans])
     assert resampled == pytest.approx(1 - 0.8 * 0.8, abs=0.03)
-    names = [change.func.__name__ for plan in plans for change in plan.changes]
-    shares = {"add_noise": 0.1, "blur_channels": 0.2, "multiply": 0.15, "stretch": 0.15, "coarsen": 0.25}
+    names = [change.func.__qualname__ for plan in plans for change in plan.changes]
+    shares = {
+        "add_noise": 0.1,
+        "blur_channels": 0.2,
+        "Brightness.change": 0.15,
+        "Contrast.change": 0.15,
+        "coarsen": 0.25,
+    }
     for name, share in {**shares, "bend_response": 0.4}.items():
         assert names.count(name) / 4000 == pytest.approx(share, abs=0.03)
     inverted = [c.keywords["inverted"] for plan in plans for c in plan.changes if c.func.__name__ == "bend_response"]

@@ -8,7 +8,7 @@ from scipy import ndimage, stats
 from lit_medseg.augment.bias_field import BiasField, shade
 from lit_medseg.augment.brightness import Brightness
 from lit_medseg.augment.brightness_shift import BrightnessShift
-from lit_medseg.augment.contrast import Contrast, stretch
+from lit_medseg.augment.contrast import Contrast
 from lit_medseg.augment.drawing import about_one
 from lit_medseg.augment.gamma import Gamma, bend_response
 from lit_medseg.augment.gaussian_blur import GaussianBlur, blur_axis
@@ -136,7 +136,7 @@ def test_brightness_and_shift():
 
 def test_contrast_equals_its_formula():
     before, after = image(), image()
-    stretch(after, [1.2, 0.8])
+    Contrast.change(after, [1.2, 0.8])
     for channel, factor in enumerate((1.2, 0.8)):
         array = before[channel].double().numpy()
         expected = np.clip((array - array.mean()) * factor + array.mean(), array.min(), array.max())

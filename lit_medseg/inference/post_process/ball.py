@@ -5,10 +5,21 @@ import math
 import numpy as np
 from scipy import ndimage
 
+from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.inference.post_process.post_process import Mask
 
 _SLACK = 1 + 1e-6
 """Three voxels of 0.1 mm are within 0.3 mm."""
+
+
+def check_radius(where: str, radius_mm: float) -> None:
+    """Refuse a radius that is no length.
+
+    Raises:
+        ConfigError: It is not above 0, or not finite.
+    """
+    if not 0 < radius_mm < math.inf:
+        raise ConfigError(expected_got(where, "not a length", "a length", radius_mm, "Give a radius above 0"))
 
 
 def eroded(mask: Mask, radius_mm: float, spacing_mm: tuple[float, ...]) -> Mask:

@@ -1,12 +1,10 @@
 """Morphological opening."""
 
-import math
 from dataclasses import dataclass
 
 from typing_extensions import override
 
-from lit_medseg.errors import ConfigError, expected_got
-from lit_medseg.inference.post_process.ball import dilated, eroded, reach
+from lit_medseg.inference.post_process.ball import check_radius, dilated, eroded, reach
 from lit_medseg.inference.post_process.post_process import Mask, PostProcess
 
 
@@ -25,9 +23,7 @@ class Opening(PostProcess):
 
     def __post_init__(self) -> None:
         """Refuse a radius that is no length."""
-        if not 0 < self.radius_mm < math.inf:
-            todo = "Give a radius above 0"
-            raise ConfigError(expected_got("Opening.radius_mm", "not a length", "a length", self.radius_mm, todo))
+        check_radius("Opening.radius_mm", self.radius_mm)
 
     @override
     def margin(self, spacing_mm: tuple[float, ...]) -> tuple[int, ...]:
