@@ -1,13 +1,19 @@
 """Connect a run folder with its MLflow run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from lit_medseg.errors import TrackingError, expected_got
+from lit_medseg.tracking.lazy_client import LazyClient
+from lit_medseg.tracking.note import NOTE_TAG, page_without_failure
 from lit_medseg.tracking.queue import RecordQueue
 from lit_medseg.tracking.records import Record
 from lit_medseg.tracking.run_folder import RunFolder
 from lit_medseg.tracking.run_logger import RunLogger
 from lit_medseg.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 
 def begin_run(folder: RunFolder, store: Store, tags: Mapping[str, str]) -> RunLogger:
@@ -30,16 +36,32 @@ def begin_run(folder: RunFolder, store: Store, tags: Mapping[str, str]) -> RunLo
         raise
 
 
-def continue_run(folder: RunFolder, store: Store) -> RunLogger:
-    """Go on with an interrupted run: it is RUNNING again, and no step is recorded twice.
+def continue_run(
+    folder: RunFolder,
+    client: "MlflowClient | LazyClient",
+    config_hash: str | None = None,
+    data_key: str | None = None,
+    after: int | None = None,
+) -> RunLogger:
+    """Go on with an interrupted run: it is RUNNING again, without an end or a failure, and no step is recorded twice.
+
+    Args:
+        folder: A run that nobody works on, with its MLflow run.
+        client: Talks to the store, once it answers.
+        config_hash: What the run computes from here on; None for no change.
+        data_key: Its data from here on; None for no change.
+        after: The attempt that was the last one when this process chose the run; None to take it anyway.
 
     Raises:
-        TrackingError: A living process works on it, or it has no MLflow run.
+        TrackingError: A living process works on it, or has gone on with it meanwhile, or it has no MLflow run.
     """
-    run_id = _run_id(folder)
-    queue = RecordQueue(folder.path, run_id, store.client)
-    folder.take()
-    queue.put(Record("status", "status", "RUNNING"))
+    queue = RecordQueue(folder.path, _run_id(folder), client)
+    try:
+        folder.take(config_hash, data_key, after)
+    except TrackingError:
+        queue.close(0.0)
+        raise
+    queue.put(Record("status", "status", "RUNNING"), *_no_longer_true(queue.history()))
     return RunLogger(folder, queue, resumed=True)
 
 
@@ -50,6 +72,14 @@ def add_to_run(folder: RunFolder, store: Store) -> RunLogger:
         TrackingError: A living process works on it, or it has no MLflow run.
     """
     return RunLogger(folder, RecordQueue(folder.path, _run_id(folder), store.client))
+
+
+def _no_longer_true(history: Sequence[Record]) -> list[Record]:
+    """Take back what was recorded of the end of an earlier attempt; the tags `attempt/NN` keep it."""
+    tags = {record.key: str(record.value) for record in history if record.kind == "tag"}
+    news = [Record("tag", key, "") for key in ("end_reason", "failure") if tags.get(key)]
+    page = page_without_failure(history)
+    return news if tags.get(NOTE_TAG, "") == page else [*news, Record("tag", NOTE_TAG, page)]
 
 
 def _run_id(folder: RunFolder) -> str:

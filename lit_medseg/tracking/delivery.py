@@ -1,18 +1,16 @@
 """Carry records to MLflow: in order, in few requests."""
 
 import json
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lit_medseg.tracking.lazy_client import LazyClient
 from lit_medseg.tracking.records import Record
+from lit_medseg.tracking.refusal import FileGoneError, final_reason
+from lit_medseg.tracking.request_limits import request_limits, upload_s
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-_log = logging.getLogger(__name__)
 MAX_BATCH = 1000
 MAX_PARAMS = 100
 MAX_BYTES = 800_000
@@ -44,14 +42,15 @@ class Delivery:
     """The way to one MLflow run.
 
     Attributes:
-        client: Talks to the store.
+        client: Talks to the store, once it can be reached.
         run_id: Number of the run.
         folder: The run folder that artifacts are relative to.
     """
 
-    client: "MlflowClient"
+    client: LazyClient
     run_id: str
     folder: Path
+    _uploaded: dict[tuple[str, str], tuple[int, int, int]] = field(default_factory=dict)
 
     def send(self, batch: Sequence[Record]) -> list[tuple[Record, str]]:
         """Send a batch; what was sent before does no harm.
@@ -62,10 +61,11 @@ class Delivery:
         Raises:
             Exception: The store does not answer, or not now: send the same again later.
         """
+        client = self.client.get()
         try:
-            self._send(batch)
+            self._send(client, batch)
         except Exception as error:
-            reason = _final_reason(error)
+            reason = final_reason(error)
             if not reason:
                 raise
             if len(batch) == 1:
@@ -74,42 +74,56 @@ class Delivery:
             return self.send(batch[:half]) + self.send(batch[half:])
         return []
 
-    def _send(self, batch: Sequence[Record]) -> None:
+    def knows_run(self) -> bool:
+        """Ask the store whether it answers for this run: then a file that it does not take is that file's matter."""
+        try:
+            self.client.get().get_run(self.run_id)
+        except Exception:  # every library below has its own; each of them says no
+            return False
+        return True
+
+    def _send(self, client: Any, batch: Sequence[Record]) -> None:
         first = batch[0]
         if first.kind in _BATCHED:
-            self._send_batch(batch)
+            self._send_batch(client, batch)
         elif first.kind == "artifact":
-            self.client.log_artifact(self.run_id, str(self.folder / str(first.value)), first.key or None)
+            self._send_artifact(client, first)
         elif first.kind == "input":
-            self.client.log_inputs(self.run_id, datasets=[_dataset_input(json.loads(str(first.value)))])
+            client.log_inputs(self.run_id, datasets=[_dataset_input(json.loads(str(first.value)))])
         elif first.value == "RUNNING":
-            self.client.update_run(self.run_id, status="RUNNING")
+            client.update_run(self.run_id, status="RUNNING")
         else:
-            self.client.set_terminated(self.run_id, str(first.value), first.time_ms)
+            client.set_terminated(self.run_id, str(first.value), first.time_ms)
 
-    def _send_batch(self, batch: Sequence[Record]) -> None:
+    def _send_artifact(self, client: Any, record: Record) -> None:
+        """Send a file; one that was replaced many times while the server was away goes once."""
+        file = self.folder / str(record.value)
+        try:
+            status = file.stat()
+        except FileNotFoundError as error:
+            raise FileGoneError(file.name) from error
+        state = (status.st_ino, status.st_mtime_ns, status.st_size)
+        if self._uploaded.get((record.key, str(record.value))) == state:
+            return
+        with request_limits(upload_s(file)):
+            client.log_artifact(self.run_id, str(file), record.key or None)
+        self._uploaded[record.key, str(record.value)] = state
+
+    def _send_batch(self, client: Any, batch: Sequence[Record]) -> None:
         from mlflow.entities import Metric, Param, RunTag  # noqa: PLC0415 (after the environment is set)
 
         metrics = [Metric(r.key, float(r.value), r.time_ms, r.step) for r in batch if r.kind == "metric"]
-        params = [Param(r.key, str(r.value)) for r in batch if r.kind == "param"]
-        tags = [RunTag(r.key, str(r.value)) for r in batch if r.kind == "tag"]
-        self.client.log_batch(self.run_id, metrics, params, tags, synchronous=True)
+        params = [Param(r.key, _storable(str(r.value))) for r in batch if r.kind == "param"]
+        tags = [RunTag(r.key, _storable(str(r.value))) for r in batch if r.kind == "tag"]
+        client.log_batch(self.run_id, metrics, params, tags, synchronous=True)
+
+
+def _storable(text: str) -> str:
+    """Replace what databases refuse: NUL, and the halves of characters that odd file names bring."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
 def _dataset_input(plain: dict[str, Any]) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag  # noqa: PLC0415 (after the environment is set)
 
     return DatasetInput(Dataset(**plain["dataset"]), [InputTag(key, value) for key, value in plain["tags"].items()])
-
-
-def _final_reason(error: Exception) -> str:
-    """Say why a request can never succeed; empty where it may succeed later."""
-    from mlflow.exceptions import MlflowException  # noqa: PLC0415 (after the environment is set)
-
-    if isinstance(error, FileNotFoundError):
-        return "the file is gone"
-    # A deleted run can be restored, so its records wait.
-    final = isinstance(error, MlflowException) and error.error_code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")
-    if final and "must be in the 'active' state" not in str(error):
-        return str(error).splitlines()[0][:500]
-    return ""

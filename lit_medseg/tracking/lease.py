@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 
+from lit_medseg.tracking.slurm_job import SlurmJob, has_ended, own_job
+
 HEARTBEAT_S = 30.0
 """How often the owner touches the lease."""
 STALE_S = 900.0
@@ -21,11 +23,17 @@ class Owner:
         host: Name of its machine.
         pid: Its number there.
         mark: What tells it from a later process with the same number, see `process_mark`.
+        job: Number of its Slurm job; empty outside of Slurm.
+        restart: How often that job had been requeued when the process began.
+        cluster: The cluster that numbered the job; empty where it is not known.
     """
 
     host: str
     pid: int
     mark: str
+    job: str = ""
+    restart: int = 0
+    cluster: str = ""
 
 
 def process_mark(pid: int) -> str:
@@ -54,7 +62,9 @@ def process_mark(pid: int) -> str:
 
 def this_process() -> Owner:
     """Name the running process as an owner."""
-    return Owner(socket.gethostname(), os.getpid(), process_mark(os.getpid()))
+    job = own_job()
+    mark = process_mark(os.getpid())
+    return Owner(socket.gethostname(), os.getpid(), mark, job.number, job.restart, job.cluster)
 
 
 def touch(lease: Path) -> None:
@@ -73,11 +83,14 @@ def is_alive(owner: Owner, lease: Path) -> bool:
         lease: The file that the owner touches every `HEARTBEAT_S` seconds.
 
     Returns:
-        On the owner's host: whether its very process is there. On another host: whether the lease was touched within
-        `STALE_S`, by the clock of the file system that both see.
+        On the owner's host: whether its very process is there. On another host: False where Slurm says that the
+        owner's job has ended or was requeued; otherwise whether the lease was touched within `STALE_S`, by the clock of
+        the file system that both see.
     """
     if owner.host == socket.gethostname():
         return bool(owner.mark) and process_mark(owner.pid) == owner.mark
+    if has_ended(SlurmJob(owner.job, owner.restart, owner.cluster)):
+        return False
     probe = lease.with_name(f".clock-{os.getpid()}")
     try:
         probe.touch()

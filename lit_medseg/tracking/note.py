@@ -1,12 +1,15 @@
 """The text that MLflow shows on a run's page."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lit_medseg.catalogue.summary import DataSummary
+from lit_medseg.tracking.records import Record
 from lit_medseg.tracking.score_rows import score_rows
 
 NOTE_TAG = "mlflow.note.content"
 MAX_LENGTH = 8000
+_FAILED, _END = "**Failed**: ", "\n\n---\n\n"
+"""A failure stands between these two, above what the page told before."""
 
 
 def run_note(command: str, data: DataSummary, scores: Mapping[str, float]) -> str:
@@ -30,3 +33,25 @@ def run_note(command: str, data: DataSummary, scores: Mapping[str, float]) -> st
         lines += ["", "| score | value | 95% interval |", "| --- | --- | --- |"]
         lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines)[:MAX_LENGTH]
+
+
+def failure_note(line: str, details: str, history: Iterable[Record]) -> str:
+    """Put a failure above what a run's page told before.
+
+    Args:
+        line: What failed.
+        details: Traceback or the like; empty for none.
+        history: All records of the run so far.
+    """
+    block = f"\n\n```text\n{details}\n```" if details else ""
+    return f"{_FAILED}{line}{block}{_END}{page_without_failure(history)}"
+
+
+def page_without_failure(history: Iterable[Record]) -> str:
+    """Give what a run's page told last, failures left out; empty where it told nothing.
+
+    Args:
+        history: All records of the run so far.
+    """
+    pages = [str(record.value) for record in history if record.kind == "tag" and record.key == NOTE_TAG]
+    return next((page for page in reversed(pages) if not page.startswith(_FAILED)), "")

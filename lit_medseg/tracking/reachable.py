@@ -1,13 +1,18 @@
 """Ask a tracking store for a sign of life before MLflow does, whose own attempts take minutes."""
 
 import http.client
+import os
 import socket
 import sqlite3
+import ssl
+import urllib.error
+import urllib.request
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from lit_medseg.errors import TrackingError, expected_got
+from lit_medseg.tracking.without_password import without_password
 
 PROBE_S = 5.0
 """How long a server may take to answer."""
@@ -62,20 +67,40 @@ def _sqlite_faults(path: Path) -> str:
 
 def _check_server(uri: str, kind: str, shown: str) -> None:
     """Refuse a server that takes no connection or, for HTTP, gives no answer."""
-    parts = urlsplit(uri)
-    host = parts.hostname or "localhost"
     try:
-        port = parts.port or _PORTS[kind]
-        if kind not in ("http", "https"):
-            socket.create_connection((host, port), timeout=PROBE_S).close()
+        if kind in ("http", "https"):
+            status = _status(uri)
+        else:
+            parts = urlsplit(uri)
+            # Without a host in the address the database's own settings name one, often a socket in a folder.
+            if parts.hostname:
+                socket.create_connection((parts.hostname, parts.port or _PORTS[kind]), timeout=PROBE_S).close()
             return
-        maker = http.client.HTTPSConnection if kind == "https" else http.client.HTTPConnection
-        with closing(maker(host, port, timeout=PROBE_S)) as connection:
-            connection.request("GET", f"{parts.path.rstrip('/')}/health")
-            status = connection.getresponse().status
     except (OSError, http.client.HTTPException, ValueError) as error:
+        reason = without_password(str(getattr(error, "reason", error)))
         raise TrackingError(
-            expected_got(shown, "the tracking server does not answer", "an answer", error, _TODO)
+            expected_got(shown, "the tracking server does not answer", "an answer", reason, _TODO)
         ) from error
     if status >= 500:
         raise TrackingError(expected_got(shown, "the tracking server is out of order", "status 200", status, _TODO))
+
+
+def _status(uri: str) -> int:
+    """Ask a web server for its health, by the way that MLflow's requests go: its proxies, its certificates."""
+    parts = urlsplit(uri)
+    address = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=f"{parts.path.rstrip('/')}/health")
+    # An opener of its own: the shared one keeps the proxies that it was first used with.
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=_certificates()))
+    try:
+        with opener.open(address.geturl(), timeout=PROBE_S) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def _certificates() -> ssl.SSLContext:
+    if os.environ.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in ("true", "1"):
+        return ssl._create_unverified_context()  # what the user asks of MLflow
+    own = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or os.environ.get("REQUESTS_CA_BUNDLE")
+    return ssl.create_default_context(cafile=own if own and Path(own).is_file() else None)

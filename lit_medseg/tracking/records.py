@@ -14,6 +14,9 @@ from lit_medseg.errors import TrackingError, expected_got
 from lit_medseg.tracking.atomic_write import write_atomically
 
 Kind = Literal["metric", "param", "tag", "artifact", "input", "status"]
+MAX_PARAM_LENGTH = 6000
+MAX_TAG_LENGTH = 8000
+"""MLflow's own limits, in characters."""
 
 
 def now_ms() -> int:
@@ -60,6 +63,46 @@ def parse_record(line: bytes) -> Record | None:
     return record if record.kind in get_args(Kind) else None
 
 
+def read_records(file: Path, position: int = 0) -> Iterator[tuple[Record | None, int]]:
+    """Read records that another process may be writing just now.
+
+    Args:
+        file: The `records.jsonl` of a run folder; one that is not there has no records.
+        position: Where to go on, as an earlier call gave it; 0 for the start.
+
+    Yields:
+        Each record (None for a damaged line) and the position behind it; a line that is not whole yet is left out.
+    """
+    try:
+        lines = file.open("rb")
+    except FileNotFoundError:
+        return
+    with lines:
+        lines.seek(position)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            position += len(line)
+            yield parse_record(line), position
+
+
+def sent_position(folder: Path) -> int:
+    """Read how many bytes of a run folder's records were sent.
+
+    Returns:
+        0 where none were, or where the mark is damaged: sending again does no harm.
+    """
+    try:
+        return int(json.loads((folder / "sent.json").read_text())["bytes"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return 0
+
+
+def count_waiting(folder: Path) -> int:
+    """Count the records of a run folder that were not sent; also of one that another process works on."""
+    return sum(1 for _ in read_records(folder / "records.jsonl", sent_position(folder)))
+
+
 def _write_all(handle: int, content: bytes, position: int) -> None:
     """Write at a position; a disk that is nearly full takes a part first and refuses the rest with an error."""
     done = 0
@@ -101,13 +144,14 @@ class RecordFile:
     @property
     def sent(self) -> int:
         """Bytes sent; 0 where nothing was, or where the mark is damaged (sending again does no harm)."""
-        try:
-            return min(int(json.loads(self._sent.read_text())["bytes"]), self._size)
-        except (OSError, ValueError, TypeError, KeyError):
-            return 0
+        return min(sent_position(self._sent.parent), self._size)
 
     def mark_sent(self, position: int) -> None:
-        """Note that all records up to a byte position have arrived."""
+        """Note that all records up to a byte position have arrived.
+
+        The records are forced to the disk first: a mark beyond what a lost machine left of them would hide later ones.
+        """
+        self.sync()
         write_atomically(self._sent, json.dumps({"bytes": position}) + "\n")
 
     def append(self, records: list[Record]) -> None:
@@ -138,12 +182,10 @@ class RecordFile:
             Each record (None for a damaged line) and the position behind it, up to what is recorded now.
         """
         end = self._size
-        with self._path.open("rb") as file:
-            file.seek(position)
-            while position < end:
-                line = file.readline()
-                position += len(line)
-                yield parse_record(line), position
+        for record, behind in read_records(self._path, position):
+            yield record, behind
+            if behind >= end:
+                return
 
     def sync(self) -> None:
         """Force the records to the disk."""

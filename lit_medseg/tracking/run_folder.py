@@ -13,7 +13,7 @@ from lit_medseg.errors import ConfigError, TrackingError, expected_got
 from lit_medseg.tracking.atomic_write import write_atomically
 from lit_medseg.tracking.lease import Owner, is_alive, this_process, touch
 
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+Status = Literal["SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -22,12 +22,14 @@ class RunState:
     """What `state.json` holds.
 
     Attributes:
-        status: Where the run stands.
+        status: Where the run stands; SCHEDULED before the first attempt of a run that a cluster will start.
         config_hash: Of the resolved YAML without devices, workers and paths.
         owner: The process that works, or last worked, on the run.
         started: When that process took the run, seconds since 1970.
         run_id: Number of the MLflow run; empty until it is made.
         reason: Why the run ended as it did; empty for a plain end.
+        data_key: Hashes of its data and their split; empty where they are not known yet.
+        attempt: How many processes have worked on it, one after the other; 0 before the first of a SCHEDULED run.
     """
 
     status: Status
@@ -36,6 +38,8 @@ class RunState:
     started: float
     run_id: str = ""
     reason: str = ""
+    data_key: str = ""
+    attempt: int = 1
 
 
 @dataclass(frozen=True)
@@ -82,23 +86,59 @@ class RunFolder:
             )
             raise TrackingError(text) from error
 
+    def is_busy(self, state: RunState) -> bool:
+        """Tell whether a living process works on the run.
+
+        Args:
+            state: As `read` gave it.
+        """
+        return state.status == "RUNNING" and is_alive(state.owner, self.lease)
+
+    def refuse_busy(self, state: RunState) -> None:
+        """Refuse a run that a living process works on.
+
+        Args:
+            state: As `read` gave it.
+
+        Raises:
+            TrackingError: It does.
+        """
+        if self.is_busy(state):
+            owner = f"process {state.owner.pid} on {state.owner.host}"
+            todo = "Wait for it, end it, or choose another name"
+            raise TrackingError(expected_got(f"run {self.name}", "the run is in work", "nobody at it", owner, todo))
+
     def write(self, state: RunState) -> None:
         """Replace the state as a whole."""
         write_atomically(self.path / "state.json", json.dumps(asdict(state), indent=1) + "\n")
 
-    def take(self) -> RunState:
-        """Become the owner of a run that nobody works on; the state is RUNNING from here.
+    def take(self, config_hash: str | None = None, data_key: str | None = None, after: int | None = None) -> RunState:
+        """Become the owner of a run that nobody works on, for its next attempt; the state is RUNNING from here.
+
+        Called with the lock on the run's records, so that of two processes one comes first.
+
+        Args:
+            config_hash: What the run computes from here on; None for no change.
+            data_key: Its data from here on; None for no change.
+            after: The attempt that was the last one when this process chose the run; None to take it anyway.
 
         Raises:
-            TrackingError: A living process works on it.
+            TrackingError: A living process works on it, or another one has gone on with it meanwhile.
         """
         state = self.read()
-        if state.status == "RUNNING" and state.owner != this_process() and is_alive(state.owner, self.lease):
-            owner = f"process {state.owner.pid} on {state.owner.host}"
-            raise TrackingError(
-                expected_got(f"run {self.name}", "the run is in work", "nobody at it", owner, "Wait for it or end it")
-            )
-        state = replace(state, status="RUNNING", owner=this_process(), started=time.time(), reason="")
+        if state.owner != this_process():
+            self.refuse_busy(state)
+        if after is not None and (state.attempt, state.status == "FINISHED") != (after, False):
+            what, todo = "another process has gone on with it meanwhile", "Call the command again"
+            got = f"attempt {state.attempt}, {state.status}"
+            raise TrackingError(expected_got(f"run {self.name}", what, f"attempt {after}, unfinished", got, todo))
+        now = replace(state, status="RUNNING", owner=this_process(), started=time.time(), reason="")
+        state = replace(
+            now,
+            attempt=state.attempt + 1,
+            config_hash=state.config_hash if config_hash is None else config_hash,
+            data_key=state.data_key if data_key is None else data_key,
+        )
         touch(self.lease)
         self.write(state)
         return state
@@ -133,7 +173,9 @@ def check_names(experiment: str, run: str | None) -> None:
             raise ConfigError(expected_got(key, "unusable name", expected, repr(name), todo))
 
 
-def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | None = None) -> RunFolder:
+def create_run_folder(
+    root: Path, experiment: str, config_hash: str, run: str | None = None, data_key: str = ""
+) -> RunFolder:
     """Make the folder of a new run, owned by this process; nothing that exists is touched.
 
     Args:
@@ -141,6 +183,7 @@ def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | 
         experiment: Name of the experiment, a folder below the root.
         config_hash: Hexadecimal; its first eight digits and a counter name the run.
         run: A name of the user's choice instead.
+        data_key: Hashes of the data and their split; empty where they are not known yet.
 
     Raises:
         ConfigError: A name cannot be a folder's name, or `run` names a run that exists.
@@ -155,7 +198,7 @@ def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | 
                 folder.path.mkdir()
             except FileExistsError:
                 continue
-            _begin(folder, config_hash)
+            _begin(folder, config_hash, data_key)
             return folder
     except OSError as error:
         todo = "Free space, or set runs_dir to a folder that you may write to"
@@ -166,11 +209,11 @@ def create_run_folder(root: Path, experiment: str, config_hash: str, run: str | 
     )
 
 
-def _begin(folder: RunFolder, config_hash: str) -> None:
+def _begin(folder: RunFolder, config_hash: str, data_key: str) -> None:
     """Write the first state; on a full disk nothing of the run stays behind."""
     try:
         touch(folder.lease)
-        folder.write(RunState("RUNNING", config_hash, this_process(), time.time()))
+        folder.write(RunState("RUNNING", config_hash, this_process(), time.time(), data_key=data_key))
     except OSError:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise
@@ -197,6 +240,6 @@ def dead_runs(root: Path) -> list[RunFolder]:
         except TrackingError:
             # A damaged state is nobody's to mark: the verb that names this run reports it.
             continue
-        if state.status == "RUNNING" and not is_alive(state.owner, folder.lease):
+        if state.status == "RUNNING" and not folder.is_busy(state):
             dead.append(folder)
     return dead

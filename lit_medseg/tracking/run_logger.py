@@ -10,14 +10,14 @@ from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from lit_medseg.tracking.flatten import flatten
+from lit_medseg.tracking.note import NOTE_TAG
 from lit_medseg.tracking.queue import RecordQueue
-from lit_medseg.tracking.records import Record, now_ms
+from lit_medseg.tracking.records import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, Record, count_waiting, now_ms
 from lit_medseg.tracking.run_folder import RunFolder, Status
 from lit_medseg.tracking.safe_key import safe_key
+from lit_medseg.tracking.shown_path import shown_path
 
 _log = logging.getLogger(__name__)
-MAX_PARAM_LENGTH = 6000
-MAX_TAG_LENGTH = 8000
 
 
 class RunLogger(Logger):
@@ -28,6 +28,9 @@ class RunLogger(Logger):
         queue: The run's queue; None on every rank but the first, where all methods do nothing.
         resumed: The run goes on from a checkpoint: metrics at or below the last recorded step of their key were
             recorded before the interruption and are skipped.
+
+    Attributes:
+        described: Whether the run has its note, which is the last thing that a command writes about it before training.
     """
 
     def __init__(self, folder: RunFolder, queue: RecordQueue | None, resumed: bool = False) -> None:
@@ -38,9 +41,12 @@ class RunLogger(Logger):
         self._params: dict[str, str] = {}
         self._last_steps: dict[str, int] = {}
         self._latest: dict[str, tuple[int, float]] = {}
+        self.described = False
         for record in queue.history() if queue is not None else []:
             if record.kind == "param":
                 self._params[record.key] = str(record.value)
+            elif record.kind == "tag":
+                self.described |= record.key == NOTE_TAG
             elif record.kind == "metric":
                 self._latest[record.key] = (record.step, float(record.value))
                 self._last_steps[record.key] = max(record.step, self._last_steps.get(record.key, -1))
@@ -138,9 +144,7 @@ class RunLogger(Logger):
 
     @rank_zero_only
     def save(self) -> None:
-        """Send what waits, soon."""
-        if self.queue is not None:
-            self.queue.nudge()
+        """Do nothing: Lightning calls this after every logged step, and the queue sends on its own."""
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
@@ -150,7 +154,8 @@ class RunLogger(Logger):
         """
         ends: dict[str, Status] = {"success": "FINISHED", "finished": "FINISHED", "failed": "FAILED"}
         self.outcome = ends.get(status, "KILLED")
-        self.save()
+        if self.queue is not None:
+            self.queue.nudge()
 
     @rank_zero_only
     def close(self, status: Status | None, reason: str = "", timeout_s: float = 60.0) -> bool:
@@ -172,7 +177,12 @@ class RunLogger(Logger):
             self.folder.end(status, reason)
         delivered = self.queue.close(timeout_s)
         if not delivered:
-            _log.warning("run %s: MLflow did not answer, records wait in its run folder.", self.folder.name)
+            _log.warning(
+                "run %s: MLflow has not taken all, %d records wait in its run folder. Send them later: %s",
+                self.folder.name,
+                count_waiting(self.folder.path),
+                f"python -m lit_medseg sync {shown_path(self.folder.path)}",
+            )
         self.queue = None
         return delivered
 

@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from lit_medseg.errors import TrackingError, expected_got
 from lit_medseg.tracking.mlflow_environment import set_mlflow_environment
 from lit_medseg.tracking.reachable import check_reachable
+from lit_medseg.tracking.request_limits import request_limits
 from lit_medseg.tracking.sqlite_file import make_sqlite_file
+from lit_medseg.tracking.without_password import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 _SQLITE = "sqlite:///"
+_CREATE_S = 60.0
+"""How long a busy server may take to make a run; asked again meanwhile, it would make two."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,12 @@ class Store:
         from mlflow.exceptions import MlflowException  # noqa: PLC0415 (after the environment is set)
 
         try:
-            run = self.client.create_run(self.experiment_id, run_name=name, tags=dict(tags))
+            with request_limits(_CREATE_S):
+                run = self.client.create_run(self.experiment_id, run_name=name, tags=dict(tags))
         except MlflowException as error:
             what, todo = "the run cannot be made", "Look at the server's log"
-            raise TrackingError(expected_got(shown_uri(self.uri), what, "an answer", str(error)[:200], todo)) from error
+            reason = without_password(str(error))[:200]
+            raise TrackingError(expected_got(shown_uri(self.uri), what, "an answer", reason, todo)) from error
         return str(run.info.run_id)
 
 
@@ -71,8 +76,7 @@ def shown_uri(uri: str) -> str:
     """Write an address for people and logs: without password, a SQLite file by its name alone."""
     if uri.startswith(_SQLITE):
         return _SQLITE + Path(uri.removeprefix(_SQLITE)).name
-    parts = urlsplit(uri)
-    return uri if parts.password is None else uri.replace(f"{parts.username}:{parts.password}@", "***@")
+    return without_password(uri)
 
 
 def artifact_location(uri: str, experiment: str) -> str | None:
@@ -88,11 +92,12 @@ def artifact_location(uri: str, experiment: str) -> str | None:
     return (base / "mlartifacts" / experiment).as_uri()
 
 
-def connect(uri: str) -> "MlflowClient":
+def connect(uri: str, make: bool = True) -> "MlflowClient":
     """Make a client for a store, and the database where it is a file that is not there yet.
 
     Args:
         uri: As `resolve_uri` gives it.
+        make: False to refuse a SQLite file that is not there.
 
     Raises:
         TrackingError: The store does not answer within about ten seconds, is damaged, or is of an unknown kind.
@@ -107,6 +112,8 @@ def connect(uri: str) -> "MlflowClient":
     try:
         if uri.startswith(_SQLITE):
             path = Path(uri.removeprefix(_SQLITE))
+            if not make and not path.is_file():
+                raise FileNotFoundError("no such file")
             make_sqlite_file(path, (path.parent / "mlartifacts").as_uri())
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
@@ -147,7 +154,7 @@ def open_store(uri: str, experiment: str) -> Store:
 
 
 def _unusable(uri: str, error: Exception) -> TrackingError:
-    lines = str(error).splitlines() or [type(error).__name__]
+    lines = without_password(str(error)).splitlines() or [type(error).__name__]
     todo = "Mend it, move it away, or name another store (YAML or MLFLOW_TRACKING_URI)"
     what = "the tracking store cannot be used"
     return TrackingError(expected_got(shown_uri(uri), what, "an MLflow store", lines[0][:300], todo))

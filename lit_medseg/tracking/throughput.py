@@ -38,6 +38,19 @@ class Throughput(Callback):
         self._wait_s = self._first_s = self._validation_s = 0.0
         self._images = self._batches = self._updates = 0
 
+    def state_dict(self) -> dict[str, Any]:
+        """Give the gradients' norms so far in the epoch; times and images count from where a run goes on."""
+        return {"norms": [float(norm) for norm in self._norms], "updates": self._updates}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on within an epoch."""
+        self._norms = [torch.tensor(norm) for norm in state_dict["norms"]]
+        self._updates = state_dict["updates"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clocks for the rest of an epoch that a run goes on in."""
+        self._epoch_start = self._last_end = time.perf_counter()
+
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clocks."""
         self._norms = []
@@ -83,19 +96,19 @@ class Throughput(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record the epoch."""
         logger = find_logger(trainer)
-        if logger is None or self._batches == 0:
+        if logger is None:
             return
-        epoch_s = self._last_end - self._epoch_start
-        metrics = {
-            "train/images_per_s": self._images / max(epoch_s, 1e-9),
-            "time/epoch_s": epoch_s,
-            "time/validation_s": self._validation_s,
-            "time/first_batch_s": self._first_s,
-            "time/data_wait_share": self._wait_s / max(epoch_s - self._first_s, 1e-9),
-            **_learning_rates(trainer),
-        }
+        metrics = {"time/validation_s": self._validation_s, **_learning_rates(trainer)}
+        if self._batches > 0:  # none where a run goes on behind the last one
+            epoch_s = self._last_end - self._epoch_start
+            metrics |= {
+                "train/images_per_s": self._images / max(epoch_s, 1e-9),
+                "time/epoch_s": epoch_s,
+                "time/first_batch_s": self._first_s,
+                "time/data_wait_share": self._wait_s / max(epoch_s - self._first_s, 1e-9),
+            }
         if self._norms:
-            norms = torch.stack(self._norms).float()
+            norms = torch.stack([norm.to(self._norms[-1].device) for norm in self._norms]).float()
             metrics |= {"train/grad_norm": norms.mean().item(), "train/grad_norm_max": norms.max().item()}
         logger.log_metrics(metrics, trainer.global_step)
 

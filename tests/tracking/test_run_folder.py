@@ -53,6 +53,21 @@ def test_a_name_that_is_no_folder_is_refused(tmp_path, name):
     assert not any(tmp_path.rglob("*"))
 
 
+def test_a_run_that_another_process_went_on_with_meanwhile_is_not_taken(tmp_path):
+    folder = create_run_folder(tmp_path, "a", HASH)
+    folder.end("KILLED")
+    chosen = folder.read().attempt
+    assert folder.take(after=chosen).attempt == 2
+    folder.end("KILLED")
+    with pytest.raises(TrackingError, match="another process has gone on with it meanwhile, expected attempt 1"):
+        folder.take(after=chosen)
+    folder.end("FINISHED")
+    before = (folder.path / "state.json").read_bytes()
+    with pytest.raises(TrackingError, match="got attempt 2, FINISHED"):
+        folder.take(after=2)
+    assert (folder.path / "state.json").read_bytes() == before
+
+
 def test_a_damaged_state_is_named(tmp_path):
     folder = create_run_folder(tmp_path, "a", HASH)
     (folder.path / "state.json").write_text("{")

@@ -98,7 +98,7 @@ def test_a_resumed_run_is_running_again_and_repeats_no_step(tmp_path, database):
         logger.log_metrics({"loss": step}, step)
     run_id = logger.run_id
     logger.close("KILLED", "preempted")
-    again = continue_run(folder, store)
+    again = continue_run(folder, store.client)
     assert again.run_id == run_id
     assert again.next_step("loss") == 10
     for step in range(7, 13):

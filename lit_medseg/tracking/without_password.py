@@ -1,0 +1,27 @@
+"""Addresses and error texts that may be shown and kept: without passwords and tokens."""
+
+import re
+
+_USER = re.compile(r"://[^/\s'\"]*@")
+_ARGUMENT = re.compile(r"([?&])((?:password|sslpassword|token)=)[^&\s'\"]*", re.IGNORECASE)
+
+
+def without_password(text: str) -> str:
+    """Put stars in the place of every user and password within addresses.
+
+    Args:
+        text: An address, or a text that holds some, such as an error of a library.
+
+    Returns:
+        The text with `://***@` for `://user:password@` (a lone user may be a token) and `password=***` for an
+        argument of that name.
+    """
+    return _ARGUMENT.sub(r"\1\2***", _USER.sub("://***@", text))
+
+
+def without_arguments(uri: str) -> str:
+    """Leave the secret arguments of an address out: `?password=...`."""
+    kept = _ARGUMENT.sub(r"\1", uri)
+    head, mark, query = kept.partition("?")
+    query = "&".join(part for part in query.split("&") if part)
+    return f"{head}{mark}{query}" if query else head
