@@ -1,9 +1,11 @@
 """Cross-validation: k folds, each the test set once."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lit_medseg.catalogue.assign import assign
 from lit_medseg.catalogue.classes import Classes
+from lit_medseg.catalogue.entry import Entry
 from lit_medseg.catalogue.groups import groups_of
 from lit_medseg.catalogue.manifest import Manifest
 from lit_medseg.catalogue.split import Split
@@ -46,9 +48,7 @@ class Folds(Splitter):
         Raises:
             SplitError: Fewer patients than folds, or no such column.
         """
-        groups = groups_of(manifest.entries, self.stratify)
-        dealt = assign(groups, {str(fold): 1 / self.folds for fold in range(self.folds)}, (self.seed,))
-        test = set(dealt[str(self.fold)])
+        test = set(deal_folds(manifest.entries, self.stratify, self.folds, (self.seed,))[self.fold])
         rest = groups_of((entry for entry in manifest.entries if entry.case.case_id not in test), self.stratify)
         sets = assign(rest, {"train": 1 - self.val, "val": self.val}, (self.seed, self.fold))
         rule = (
@@ -56,3 +56,25 @@ class Folds(Splitter):
             f"balanced by {self.stratify or 'class'}"
         )
         return Split(**sets, test=tuple(test), rule=rule, seed=self.seed)
+
+
+def deal_folds(
+    entries: Iterable[Entry], stratify: str | None, folds: int, seed: Sequence[int]
+) -> tuple[tuple[str, ...], ...]:
+    """Deal cases to folds: patients whole, strata balanced, about as many cases in each.
+
+    Args:
+        entries: The cases.
+        stratify: Metadata column to balance; None balances the classes.
+        folds: Number of folds.
+        seed: Numbers that seed the drawing.
+
+    Returns:
+        The sorted case ids of each fold.
+
+    Raises:
+        SplitError: Fewer patients than folds, or no such column.
+    """
+    names = [str(fold) for fold in range(folds)]
+    dealt = assign(groups_of(entries, stratify), dict.fromkeys(names, 1 / folds), seed)
+    return tuple(dealt[name] for name in names)
