@@ -1,0 +1,83 @@
+"""The child that a sweep asks before its first trial: is every value accepted, is every metric logged?"""
+
+import difflib
+import json
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lit_medseg.commands import train
+from lit_medseg.commands.check_settings import check_settings
+from lit_medseg.commands.count_ranks import count_ranks
+from lit_medseg.commands.experiment_cli import ExperimentCLI
+from lit_medseg.commands.quieten import quieten
+from lit_medseg.data.rank_batches import check_divides
+from lit_medseg.errors import ConfigError, MedSegError, expected_got
+from lit_medseg.sweep.trials_of_space import COST, with_callback
+
+_RECORDED = (
+    "train/images_per_s", "time/epoch_s", "time/validation_s", "time/first_batch_s", "time/data_wait_share",
+    "train/grad_norm", "train/grad_norm_max", "train/lr",
+)  # fmt: skip
+"""What every run records beside the metrics of its task, see `Throughput`."""
+_COST = ("cost/parameters", "cost/gpu_memory_mib", "cost/seconds_per_image")
+
+
+def check(file: Path) -> int:
+    """Try all variants of an experiment, and train one step of it.
+
+    Args:
+        file: JSON: `variants`, a list of `[where, settings]`, the first the experiment itself; `metrics` that shall
+            be there; `answer`, a file that gets the names of all metrics.
+
+    Returns:
+        0.
+
+    Raises:
+        MedSegError: The first value that is refused, or a metric that is never logged.
+    """
+    quieten()
+    logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.ERROR)
+    asked: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    with tempfile.TemporaryDirectory() as folder:
+        for where, settings in asked["variants"]:
+            _try(where, settings, Path(folder) / "variant.yaml")
+        names = _logged(asked["variants"][0][1], Path(folder))
+    known = sorted({*names, *_RECORDED, *_COST})
+    for metric in asked["metrics"]:
+        if metric not in known:
+            near = difflib.get_close_matches(metric, known, n=1, cutoff=0.0)[0]
+            todo = f"Did you mean {near!r}? Name one of them"
+            raise ConfigError(expected_got(metric, "no such metric", f"one of {known}", repr(metric), todo))
+    Path(asked["answer"]).write_text(json.dumps(known), encoding="utf-8")
+    return 0
+
+
+def _try(where: str, settings: dict[str, Any], file: Path) -> None:
+    """Parse one variant as `fit` would."""
+    file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
+    try:
+        cli = ExperimentCLI(["fit", "--config", str(file)])
+        check_settings(cli)
+        data = cli.build("data")
+        check_divides(data.loading.batch_size, count_ranks(cli))
+    except MedSegError as error:
+        raise ConfigError(f"{where}: {error}" if where else f"experiment: {error}") from error
+
+
+def _logged(settings: dict[str, Any], folder: Path) -> list[str]:
+    """Train one step, validate one batch, and see what is logged."""
+    names, file = folder / "names.json", folder / "experiment.yaml"
+    callback = {"class_path": "lit_medseg.sweep.metric_names.MetricNames", "init_args": {"file": str(names)}}
+    trainer = dict(settings.get("trainer") or {})
+    trainer |= {"devices": 1, "num_nodes": 1, "strategy": "auto", "fast_dev_run": True}
+    callbacks = trainer.get("callbacks") or []
+    kept = [one for one in callbacks if one.get("class_path") != COST] if isinstance(callbacks, list) else callbacks
+    short = with_callback({**settings, "trainer": {**trainer, "callbacks": kept}}, callback)
+    file.write_text(yaml.safe_dump(short, sort_keys=False), encoding="utf-8")
+    train.main(["fit", "--config", str(file), "--trainer.enable_progress_bar", "false"])
+    found: list[str] = json.loads(names.read_text(encoding="utf-8"))
+    return found

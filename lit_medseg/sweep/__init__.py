@@ -1,0 +1,1 @@
+"""Hyper-parameter search: a study, its trials as child processes, and what they found."""

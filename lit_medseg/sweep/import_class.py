@@ -1,0 +1,69 @@
+"""A class by its path, with arguments that it takes."""
+
+import difflib
+import inspect
+from importlib import import_module
+from typing import Any
+
+from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.sweep.plan import ClassPath
+
+
+def import_class(where: str, path: str) -> Any:
+    """Import a class.
+
+    Args:
+        where: The key that names it.
+        path: Module and name.
+
+    Raises:
+        ConfigError: There is none, with the nearest of its module.
+    """
+    module_name, _, name = path.rpartition(".")
+    try:
+        module = import_module(module_name)
+    except (ImportError, ValueError) as error:
+        todo = "Correct the path, or install its package"
+        raise ConfigError(expected_got(f"{where}.class_path", "no such class", "a path", repr(path), todo)) from error
+    found = getattr(module, name, None)
+    if not callable(found):
+        names = [one for one in dir(module) if one[0].isupper()]
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.0)
+        todo = f"Did you mean {near[0]!r}? Mend the path" if near else "Mend the path"
+        raise ConfigError(
+            expected_got(f"{where}.class_path", "no such class", f"one of {module_name}", repr(name), todo)
+        )
+    return found
+
+
+def takes(kind: Any, argument: str) -> bool:
+    """Tell whether a class has an argument."""
+    return argument in inspect.signature(kind).parameters
+
+
+def build(where: str, wanted: ClassPath, **defaults: Any) -> Any:
+    """Make an instance.
+
+    Args:
+        where: The key that names it.
+        wanted: Class and arguments.
+        **defaults: Arguments where the YAML has none of that name and the class takes them.
+
+    Raises:
+        ConfigError: No such class or argument, or a value that the class refuses.
+    """
+    kind = import_class(where, wanted.path)
+    known = inspect.signature(kind).parameters
+    for name in wanted.arguments:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+            todo = f"Did you mean {near[0]!r}? Mend the key" if near else "Take it out"
+            what = f"unknown key of {wanted.path}"
+            raise ConfigError(expected_got(f"{where}.init_args.{name}", what, [*known], repr(name), todo))
+    arguments = {name: value for name, value in defaults.items() if name in known} | wanted.arguments
+    try:
+        return kind(**arguments)
+    except (ValueError, TypeError, ImportError) as error:
+        got = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        todo = "Correct init_args"
+        raise ConfigError(expected_got(where, "it cannot be built", f"what {wanted.path} takes", got, todo)) from error
