@@ -1,15 +1,12 @@
-"""Starts the other ranks of this machine, and ends the run truthfully when one of them fails."""
+"""Starts the other ranks of this machine, and lets no rank work alone."""
 
-import logging
 import os
-import signal
 import socket
 import subprocess
-import threading
-import time
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lightning.fabric.plugins import ClusterEnvironment
@@ -19,13 +16,18 @@ from lightning.pytorch.strategies.launchers.subprocess_script import _Subprocess
 from torch import distributed
 from typing_extensions import override
 
-_LOG = logging.getLogger(__name__)
-_POLL_S = 0.5
-_NOTICE_S = 5.0
-"""How long the main thread may take to notice a failed rank by itself, in a collective that breaks."""
-_ORDERLY_END_S = 20.0
-"""How long it may take to end after a signal."""
-_ADDRESS = ("MASTER_ADDR", "MASTER_PORT")
+from lit_medseg.cluster.first_rank import FirstRank
+from lit_medseg.cluster.rank_failure import RankFailure
+from lit_medseg.cluster.rank_seat import RankSeat
+from lit_medseg.cluster.rank_watch import RankWatch
+from lit_medseg.cluster.same_everywhere import refuse_differences
+from lit_medseg.cluster.shared_folder import refuse_unshared_folder
+
+_OURS = {
+    # The watch ends a rank that waits for nothing, and says why; torch's own would abort the process before.
+    "TORCH_NCCL_ASYNC_ERROR_HANDLING": "0",
+}
+_KEPT = ("MASTER_ADDR", "MASTER_PORT", *_OURS)
 
 
 @dataclass(frozen=True)
@@ -34,21 +36,39 @@ class RankOrders:
 
     Attributes:
         command: Starts another rank.
-        on_failure: Told once what happened, from a thread of the launcher, when the main thread cannot be asked.
-        interrupted_s: Gives the seconds since the process was told to end; None where it was not.
+        on_failure: Told the cause once, from a thread, when the main thread cannot be asked, see `FirstRank`.
+        interrupted_s: Gives the seconds since the process was told to end at once; None where it was not.
+        watch: The watch, where this process was started as one of several ranks; None where it starts the others.
+        facts: What has to be the same on all ranks, see `refuse_differences`.
+        start: The checkpoint that this rank would go on from; None for none.
+        folder: The run folder, on the first rank; None where there is none.
     """
 
     command: list[str]
-    on_failure: Callable[[str], None]
+    on_failure: Callable[[RankFailure, bool], int]
     interrupted_s: Callable[[], float | None]
+    watch: RankWatch | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+    start: Path | None = None
+    folder: Path | None = None
+
+    def agree(self, watch: RankWatch) -> Path | None:
+        """Give all ranks the first one's start: with a file system that lags they may have found another.
+
+        Args:
+            watch: Reaches the other ranks; all call this once.
+        """
+        [(_, start), *_] = watch.exchange("start", None if self.start is None else str(self.start))
+        return None if start is None else Path(start)
 
 
 class RankLauncher(_SubprocessScriptLauncher):
     """Lightning's launcher for ranks that live for one verb.
 
     Lightning's own kills the main process outright when another rank fails, so nobody is left to say that the run
-    failed; and it does not wait for the other ranks at the end. This one lets the main thread end the run. Where that
-    hangs in a collective that nobody will join, a thread ends the other ranks, has the failure recorded, and leaves.
+    failed; it knows nothing of ranks on other nodes; and it does not wait for the other ranks at the end. This one
+    compares the ranks before they work together, and leaves failures to the watch (`FirstRank`, `OtherRank`).
+
     """
 
     def __init__(
@@ -57,6 +77,7 @@ class RankLauncher(_SubprocessScriptLauncher):
         num_processes: int,
         num_nodes: int,
         orders: Callable[[], RankOrders | None],
+        timeout_s: float = 1800.0,
     ) -> None:
         """Set up; see Lightning's launcher.
 
@@ -65,11 +86,18 @@ class RankLauncher(_SubprocessScriptLauncher):
             num_processes: Ranks on this machine.
             num_nodes: Machines.
             orders: Asked when the ranks start; None for a script of the user's own, which all ranks run to its end.
+            timeout_s: How long nothing may move anywhere while ranks wait for others.
         """
         super().__init__(cluster_environment, num_processes, num_nodes)
+        self._watch: RankWatch | None = None
         self._orders = orders
-        self._settled = threading.Event()
-        self._cause = ("", 0)
+        self._timeout_s = timeout_s
+
+    @property
+    def watch(self) -> RankWatch | None:
+        """The watch over all ranks; None before the start, and in a script of the user's own."""
+        orders = self._orders()
+        return self._watch if orders is None or orders.watch is None else orders.watch
 
     @override
     def launch(self, function: Callable[..., Any], *args: Any, trainer: Trainer | None = None, **kwargs: Any) -> Any:
@@ -77,66 +105,50 @@ class RankLauncher(_SubprocessScriptLauncher):
         if orders is None or trainer is None:
             return super().launch(function, *args, trainer=trainer, **kwargs)
         self.cluster_environment.validate_settings(num_devices=self.num_processes, num_nodes=self.num_nodes)
-        before = {name: os.environ.get(name) for name in _ADDRESS}
-        with _reserved_port() as reserved:
-            if not self.cluster_environment.creates_processes_externally:
-                os.environ.setdefault("MASTER_PORT", str(reserved.getsockname()[1]))
-                self._start_ranks(orders)
+        with _own_environment(), _reserved_port() as reserved:
+            watch = orders.watch or self._start_ranks(orders, reserved.getsockname()[1])
+            if isinstance(watch, FirstRank):
+                watch.timeout_s = self._timeout_s
+                watch.interrupted_s, watch.on_failure = orders.interrupted_s, orders.on_failure
+            if orders.watch is None:  # the others have compared before their command began its work
+                refuse_differences(watch, orders.facts)
+                orders.agree(watch)
+            refuse_unshared_folder(watch, orders.folder)
             _set_num_threads_if_needed(num_processes=self.num_processes)
-            try:
-                result = function(*args, **kwargs)
-                self._leave_together(trainer)
-            finally:
-                for name, value in before.items():
-                    os.environ.pop(name, None) if value is None else os.environ.update({name: value})
+            result = function(*args, **kwargs)
+            self._leave_together(trainer, watch)
         return result
 
     @override
     def kill(self, signum: int) -> None:
-        """End the other ranks; from here on the main thread ends the run."""
-        self.failure()
-        self._settled.set()
-        super().kill(signum)
-        for rank in self.procs:
-            with suppress(subprocess.TimeoutExpired):
-                rank.wait(timeout=_NOTICE_S)
+        """End the other ranks of this machine; whatever the signal, they are waited for."""
+        if self.watch is not None:
+            self.watch.release()
+        if isinstance(self.watch, FirstRank):
+            self.watch.kill_processes()
+        if self._watch is not None:
+            self._watch.close()
 
-    def failure(self, wait_s: float = 0.0) -> tuple[str, int]:
-        """Tell which rank failed first.
-
-        Args:
-            wait_s: How long to wait for one to end: its broken connections are noticed first.
-
-        Returns:
-            What happened and the exit status; empty and 0 where no rank ended badly by itself.
-        """
-        deadline = time.monotonic() + wait_s
-        while not self._cause[0] and not self._settled.is_set():
-            for number, rank in enumerate(self.procs, start=1):
-                if rank.poll():
-                    self._cause = (f"rank {number} {_ended(rank.returncode)}", rank.returncode)
-                    break
-            if time.monotonic() >= deadline:
-                break
-            time.sleep(0.1)
-        return self._cause
-
-    def _start_ranks(self, orders: RankOrders) -> None:
+    def _start_ranks(self, orders: RankOrders, port: int) -> FirstRank:
         """Start the other ranks; their settings stay out of this process, which may run another verb later."""
         self._check_can_spawn_children()
         environment = self.cluster_environment
+        os.environ.setdefault("MASTER_PORT", str(port))
+        world_size = self.num_processes * self.num_nodes
+        watch = FirstRank(RankSeat(0, world_size, environment.main_address, environment.main_port), self._timeout_s)
+        self._watch = watch
         shared = {
             "MASTER_ADDR": environment.main_address,
             "MASTER_PORT": str(environment.main_port),
             "NODE_RANK": str(environment.node_rank()),
-            "WORLD_SIZE": str(self.num_processes * self.num_nodes),
+            "WORLD_SIZE": str(world_size),
         }
         for local_rank in range(1, self.num_processes):
             own = {**os.environ, **shared, "LOCAL_RANK": str(local_rank)}
-            self.procs.append(subprocess.Popen(orders.command, env=own))
-        threading.Thread(target=self._watch, args=(orders,), daemon=True, name="rank-watcher").start()
+            watch.processes.append(subprocess.Popen(orders.command, env=own))
+        return watch
 
-    def _leave_together(self, trainer: Trainer) -> None:
+    def _leave_together(self, trainer: Trainer, watch: RankWatch) -> None:
         """Wait until every rank has done its part, so that none is cut off and the next verb starts anew.
 
         Raises:
@@ -145,42 +157,24 @@ class RankLauncher(_SubprocessScriptLauncher):
         trainer.strategy.barrier("leave")
         if distributed.is_initialized():
             distributed.destroy_process_group()
-        deadline = time.monotonic() + _ORDERLY_END_S
-        while time.monotonic() < deadline and any(rank.poll() is None for rank in self.procs):
-            time.sleep(0.05)
-        if self.failure()[0]:
-            raise RuntimeError(self._cause[0])
-        self._settled.set()
-        for rank in self.procs:
-            rank.kill()  # one that hangs while it ends has done its part
+        if isinstance(watch, FirstRank):
+            watch.await_others()
+            watch.kill_processes()  # one that hangs while it ends has done its part
+        if self._watch is not None:
+            self._watch.close()
 
-    def _watch(self, orders: RankOrders) -> None:
-        while not self._settled.wait(_POLL_S):
-            asked_s = orders.interrupted_s()
-            if asked_s is not None and asked_s > _ORDERLY_END_S:
-                text = "the first rank did not end by itself"
-            elif asked_s is not None and asked_s > _NOTICE_S:
-                # the main thread may wait for a rank that hangs: a broken connection wakes it
-                self._break_connections()
-                continue
-            elif asked_s is None and self.failure()[0] and not self._settled.wait(_NOTICE_S):
-                text = self._cause[0]
-            else:
-                continue
-            self._give_up(orders, text)
 
-    def _break_connections(self) -> None:
-        for rank in self.procs:
-            rank.kill()
-
-    def _give_up(self, orders: RankOrders, text: str) -> None:
-        """End everything from this thread."""
-        self._break_connections()
-        _LOG.error(text)
-        try:
-            orders.on_failure(text)
-        finally:
-            os._exit(1 if orders.interrupted_s() is None else 130)
+@contextmanager
+def _own_environment() -> Iterator[None]:
+    """Keep what is set for these ranks from a later verb of this process."""
+    before = {name: os.environ.get(name) for name in _KEPT}
+    try:
+        for name, own in _OURS.items():
+            os.environ.setdefault(name, own)
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
 def _reserved_port() -> socket.socket:
@@ -189,10 +183,3 @@ def _reserved_port() -> socket.socket:
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("", 0))
     return held
-
-
-def _ended(status: int) -> str:
-    """Put an exit status into words."""
-    if status < 0:
-        return f"was ended by signal {-status} ({signal.strsignal(-status)})"
-    return f"ended with status {status}; its own message stands above"

@@ -30,7 +30,7 @@ def main() -> int:
     """
     parent, module = sys.argv[1:3]
     # A terminal or a scheduler signals all processes at once; the first rank decides, and ends the others.
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     die_with_parent()
     if os.getppid() != int(parent):
