@@ -18,10 +18,10 @@ pytest: export LIT_MEDSEG_DATA ?= $(abspath $(DATA))
 endif
 
 
-.PHONY: help install quickstart test lint types pytest ui doctor lock clean
+.PHONY: help install quickstart test test-kill test-slurm lint types pytest ui doctor lock clean
 
 help: ## what each target does
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 install: $(INSTALLED) ## make .venv and install requirements.lock, where it is not done already
 
@@ -40,6 +40,12 @@ types: $(INSTALLED) ## mypy --strict
 
 pytest: $(INSTALLED) ## the tests alone; choose with ARGS="-k name"
 	$(BIN)/python -m pytest $(ARGS)
+
+test-kill: $(INSTALLED) ## twenty kills at random moments, of runs and of sweeps (about half an hour)
+	KILLS=20 $(BIN)/python -m pytest tests/commands/test_kill.py tests/sweep/test_kills.py $(ARGS)
+
+test-slurm: $(INSTALLED) ## the tests on a Slurm cluster of this machine alone (root; Debian's slurm-wlm and munge)
+	$(BIN)/python -m pytest tests/slurm $(ARGS)
 
 ui: $(INSTALLED) ## open the MLflow user interface on the recorded runs
 	$(BIN)/python -m lit_medseg ui

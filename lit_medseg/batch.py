@@ -27,5 +27,10 @@ class Batch(TypedDict, total=False):
     patient_id: list[str]
     trace: list[Any]
     """One `preprocess.trace.CaseTrace` a case: the way back to the native grid."""
+    ways: "list[Batch]"
+    """Evaluation of an ensemble, in place of `image` and `mask`: the cases through each preprocessing of its members,
+    with `image`, `trace` and perhaps `mask`."""
+    way_of: list[int]
+    """Of an ensemble: which of the ways each member takes."""
     reference: list[Tensor]
     """One mask a case on its native grid, uint8 `(*S)` or `(K, *S)`."""

@@ -26,6 +26,10 @@ class CheckpointError(MedSegError, ValueError):
     """A checkpoint that does not fit the task, the data or the YAML."""
 
 
+class ClusterError(MedSegError, RuntimeError):
+    """Processes that were meant to work together and cannot: no place to meet, other versions, other data."""
+
+
 class TrackingError(MedSegError, RuntimeError):
     """The tracking store cannot be reached or does not hold what was asked for."""
 

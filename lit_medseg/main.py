@@ -35,11 +35,16 @@ class Verb:
 
 TRAIN = "lit_medseg.commands.train"
 VERBS: dict[str, Verb] = {
-    "fit": Verb(TRAIN, "train a network: a new run, recorded in MLflow", "--config exp.yaml", True),
+    "fit": Verb(TRAIN, "train, or go on with an interrupted run; recorded in MLflow", "--config exp.yaml", True),
     "validate": Verb(TRAIN, "score a run's best checkpoint on the validation cases", "--config exp.yaml", True),
     "test": Verb(TRAIN, "score a run's best checkpoint on the test cases", "--config exp.yaml", True),
     "predict": Verb(TRAIN, "write predictions for images without a reference", "--config exp.yaml", True),
+    "crossval": Verb("lit_medseg.commands.crossval", "train and test once a fold", "--config exp.yaml --folds 5"),
     "data": Verb("lit_medseg.commands.data", "check, split, describe a data set; convert images", "check exp.yaml"),
+    "ensemble": Verb("lit_medseg.commands.ensemble", "several checkpoints as one", "a.ckpt b.ckpt --output e.ckpt"),
+    "sync": Verb("lit_medseg.commands.sync", "send to MLflow what it has not taken while it was away", "--all"),
+    "submit": Verb("lit_medseg.commands.submit", "run fit, crossval or sweep on Slurm", "--config exp.yaml --nodes 2"),
+    "sweep": Verb("lit_medseg.commands.sweep", "search for hyper-parameters; resumable", "--config sweeps/nuclei.yaml"),
     "ui": Verb("lit_medseg.commands.ui", "open MLflow on the recorded runs", "--port 5000"),
     "doctor": Verb("lit_medseg.commands.doctor", "what is wrong with this machine and how to mend it", ""),
 }

@@ -1,9 +1,14 @@
 """What holds for every test: no network, no store or data of the person who runs it, no silent skip in CI."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
+
+# A shell has its background jobs ignore Ctrl-C, and so would every command that a test starts and interrupts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before torch, albumentations or a hub's client is imported; child processes inherit them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -33,7 +33,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_there_are_experiments():
     assert {path.stem for path in EXPERIMENTS} >= {"quickstart", "nuclei", "cardiac", "dermoscopy", "pneumonia"}
-    assert {path.stem for path in TRAINERS} == {"cpu", "gpu", "ddp"}
+    assert {path.stem for path in TRAINERS} == {"cpu", "gpu", "ddp", "nodes", "fsdp"}
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=stem)

@@ -43,7 +43,8 @@ class Project:
     def make(self, *arguments, **environment):
         """Run make; gives its result and the calls that it made."""
         self.log.write_text("")
-        kept = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
+        outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "ARGS")  # of a make that runs these tests
+        kept = {key: value for key, value in os.environ.items() if key not in outer}
         result = subprocess.run(
             ["make", *arguments, f"PYTHON={self.python}"],
             cwd=self.folder, env=kept | environment, capture_output=True, text=True, check=False,

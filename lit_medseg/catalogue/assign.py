@@ -35,7 +35,8 @@ def assign(groups: Sequence[Group], fractions: Mapping[str, float], seed: Sequen
     names = [name for name, fraction in fractions.items() if fraction > 0]
     if len(groups) < len(names):
         todo = "Ask for fewer sets or folds, or add patients"
-        got = f"{len(groups)}: {[group.name for group in groups]}"
+        names_of = [group.name for group in groups[:10]]
+        got = f"{len(groups)}: {', '.join(names_of)}" + (", ..." if len(groups) > 10 else "")
         raise SplitError(expected_got("split", "too few patients", f"{len(names)} at least", got, todo))
     ordered = sorted(groups, key=lambda group: group.name)
     shuffled = [ordered[i] for i in np.random.default_rng(list(seed)).permutation(len(ordered))]

@@ -36,6 +36,11 @@ class DataSummary:
     split_rule: str
     source: Mapping[str, Any]
 
+    @property
+    def key(self) -> str:
+        """Both hashes: runs of the same key have seen the same data in the same sets."""
+        return f"{self.data_hash}-{self.split_hash}"
+
     def plain(self) -> dict[str, Any]:
         """Give the summary as plain data."""
         return asdict(self)

@@ -1,23 +1,15 @@
 """The task of one command, completed from the data or the checkpoint and seen to fit."""
 
-from collections.abc import Iterator
-
-from jsonargparse import Namespace
-
+from lit_medseg.commands.build_ensemble import build_ensemble
 from lit_medseg.commands.check_first_step import check_first_step
 from lit_medseg.commands.check_weights import check_weights
+from lit_medseg.commands.complete_task import complete_task
 from lit_medseg.commands.experiment_cli import ExperimentCLI
-from lit_medseg.commands.fill_from_data import fill_from_data
 from lit_medseg.commands.find_checkpoint import Checkpoint
 from lit_medseg.commands.set_up_masks import set_up_masks
 from lit_medseg.data.datamodule import CaseDataModule
-from lit_medseg.errors import ConfigError, expected_got
-from lit_medseg.losses.class_weights import fill_class_weights, wants_class_weights
-from lit_medseg.networks.dropout import add_dropout
+from lit_medseg.data.ensemble_data import EnsembleData
 from lit_medseg.tasks.task import Task
-
-_PRETRAINED = ("encoder_weights", "pretrained")
-"""What smp and timm call weights that they download."""
 
 
 def build_task(cli: ExperimentCLI, data: CaseDataModule, checkpoint: Checkpoint | None) -> Task:
@@ -31,56 +23,13 @@ def build_task(cli: ExperimentCLI, data: CaseDataModule, checkpoint: Checkpoint 
     Raises:
         MedSegError: The network, its weights or its settings cannot be used, or do not fit the data.
     """
-    fill_from_data(cli, data)
-    if checkpoint is not None:
-        _forget_start(cli)
-    task = _instantiate(cli)
-    if task.dense != data.segments:
-        expected, got = ("masks", "labels") if task.dense else ("labels", "masks")
-        todo = f"Declare data.truth.{expected}, or take the other task"
-        raise ConfigError(expected_got(type(task).__name__, "the data have another truth", expected, got, todo))
-    if cli.settings.dropout:
-        add_dropout(task.network, cli.settings.dropout)
-    if wants_class_weights(task.loss):
-        fill_class_weights(task.loss, data.class_weights if checkpoint is None else checkpoint.card["class_weights"])
+    if checkpoint is not None and isinstance(data, EnsembleData):
+        task = build_ensemble(cli, data, checkpoint)
+    else:
+        task = complete_task(cli, data, None if checkpoint is None else checkpoint.card)
     if checkpoint is not None:
         check_weights(task, checkpoint.path)
     set_up_masks(cli, task, checkpoint)
     if cli.verb == "fit":
         check_first_step(task, data, cli.settings.trainer)
-    return task
-
-
-def _forget_start(cli: ExperimentCLI) -> None:
-    """Leave out the weights that training started from: the checkpoint's take their place."""
-    model = cli.settings.model.init_args
-    model.fine_tuning.start_from = None
-    for arguments in _network_arguments(model.network):
-        for name in _PRETRAINED:
-            if arguments.get(name):
-                arguments[name] = None if name == "encoder_weights" else False
-
-
-def _network_arguments(network: Namespace) -> Iterator[Namespace]:
-    """Give the arguments of a network, and of one that it wraps (`SlicesAsChannels`)."""
-    arguments = network.get("init_args")
-    if arguments is not None:
-        yield arguments
-        if isinstance(arguments.get("network"), Namespace):
-            yield from _network_arguments(arguments.network)
-
-
-def _instantiate(cli: ExperimentCLI) -> Task:
-    try:
-        task: Task = cli.build("model")
-    except OSError as error:  # what the hubs of smp, timm and torch raise without a connection
-        networks = _network_arguments(cli.settings.model.init_args.network)
-        asked = {name: one.get(name) for one in networks for name in _PRETRAINED if one.get(name)}
-        if not asked:
-            raise
-        text = str(error).splitlines()[0][:200]
-        raise ConfigError(
-            f"model.network: pretrained weights {asked} cannot be downloaded, expected a connection, got: {text}. "
-            "Train from scratch (encoder_weights: null, pretrained: false), or fill the hub's cache beforehand."
-        ) from error
     return task

@@ -1,18 +1,20 @@
 """The Trainer of one command, with what every run of ours needs."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint, RichProgressBar, WeightAveraging
+from lightning.pytorch.callbacks import EarlyStopping, RichProgressBar, WeightAveraging
 from lightning.pytorch.strategies import DDPStrategy, Strategy
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from lit_medseg.cluster.atomic_checkpoint_io import AtomicCheckpointIO
+from lit_medseg.cluster.background_checkpoint_io import BackgroundCheckpointIO
 from lit_medseg.cluster.exact_ddp import ExactDDP
+from lit_medseg.cluster.rank_environment import rank_environment
 from lit_medseg.cluster.terminate import TerminateLikeInterrupt
+from lit_medseg.commands.best_checkpoint import BestCheckpoint
 from lit_medseg.commands.experiment_cli import ExperimentCLI
-from lit_medseg.commands.find_checkpoint import BEST
 from lit_medseg.commands.session import Session
 from lit_medseg.tasks.task import Task
 
@@ -27,20 +29,21 @@ def build_trainer(
         session: The run; its logger becomes the Trainer's.
         task: Names the metric that chooses the best checkpoint.
         validates: Whether there are validation cases; without them the last checkpoint is the best.
-        callbacks: What records the run.
+        callbacks: What keeps and records the run; stands before the user's own.
 
     Returns:
         A Trainer whose DDP, where several devices are asked for, is `ExactDDP`.
     """
     arguments: dict[str, Any] = dict(cli.build("trainer"))
     arguments["callbacks"] = [
-        *_listed(arguments.get("callbacks")),
         *callbacks,
+        *_listed(arguments.get("callbacks")),
         TerminateLikeInterrupt(),
         *_optional(cli, task, validates),
     ]
-    if cli.verb == "fit" and not arguments["fast_dev_run"]:
-        arguments["callbacks"] += _checkpoints(session, task.monitor if validates else None)
+    if cli.verb == "fit" and session.logger is not None:
+        folder = Path(session.logger.log_dir) / "checkpoints"
+        arguments["callbacks"].append(BestCheckpoint(folder, task.monitor if validates else None))
     interactive = sys.stderr.isatty() and sys.stdout.isatty()
     if interactive and arguments.get("enable_progress_bar") is not False:
         arguments["callbacks"].append(RichProgressBar())
@@ -48,7 +51,7 @@ def build_trainer(
     arguments["enable_model_summary"] = bool(arguments.get("enable_model_summary")) or interactive
     arguments["enable_checkpointing"] = cli.verb == "fit" and not arguments["fast_dev_run"]
     arguments["logger"] = session.logger or False
-    arguments["plugins"] = [*_listed(arguments.get("plugins")), AtomicCheckpointIO()]
+    arguments["plugins"] = [*_listed(arguments.get("plugins")), BackgroundCheckpointIO(), rank_environment()]
     arguments["default_root_dir"] = None if session.logger is None else session.logger.log_dir
     return Trainer(**{**arguments, "strategy": _strategy(arguments)})
 
@@ -63,6 +66,7 @@ def _strategy(arguments: dict[str, Any]) -> Any:
         "enable_checkpointing": False,
         "enable_progress_bar": False,
         "enable_model_summary": False,
+        "plugins": [rank_environment()],
     }
     chosen = Trainer(**{key: arguments[key] for key in keys}, **quiet).strategy  # type: ignore[arg-type]
     return ExactDDP() if type(chosen) is DDPStrategy else arguments["strategy"]
@@ -79,19 +83,6 @@ def _optional(cli: ExperimentCLI, task: Task, validates: bool) -> list[Callback]
     if cli.settings.early_stopping is not None and validates:
         asked.append(EarlyStopping(task.monitor, patience=cli.settings.early_stopping, mode="max", check_finite=False))
     return asked
-
-
-def _checkpoints(session: Session, monitor: str | None) -> list[Callback]:
-    """Keep the best and the last checkpoint under names that do not change.
-
-    Lightning's own `save_last` copies a checkpoint when the best one is saved, so it would not be the last.
-    """
-    folder = "checkpoints" if session.logger is None else f"{session.logger.log_dir}/checkpoints"
-    names: dict[str, Any] = {"dirpath": folder, "enable_version_counter": False, "auto_insert_metric_name": False}
-    best = ModelCheckpoint(filename=BEST.removesuffix(".ckpt"), monitor=monitor, mode="max", **names)
-    # another mode, since Lightning tells two of them apart by their settings
-    last = ModelCheckpoint(filename="last", monitor=None, mode="min", save_on_train_epoch_end=True, **names)
-    return [best, last]
 
 
 def _listed(value: Any) -> list[Any]:

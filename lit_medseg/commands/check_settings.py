@@ -22,7 +22,10 @@ def check_settings(cli: ExperimentCLI) -> None:
     if decay is not None and not 0 <= decay < 1:
         todo = "Give a share such as 0.999, or leave it out"
         raise ConfigError(expected_got("ema_decay", "out of range", "0 <= x < 1", decay, todo))
-    for name in ("early_stopping", "overlay_every"):
+    if settings.checkpoint_minutes < 0:
+        got = settings.checkpoint_minutes
+        raise ConfigError(expected_got("checkpoint_minutes", "out of range", "0 or more", got, "Raise it"))
+    for name in ("early_stopping", "overlay_every", "keep_checkpoints"):
         value = settings[name]
         if value is not None and value < 1:
             raise ConfigError(expected_got(name, "out of range", "1 or more", value, "Raise it"))

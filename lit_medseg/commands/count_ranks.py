@@ -5,19 +5,49 @@ from typing import Any
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer
 
+from lit_medseg.cluster.rank_environment import rank_environment
+from lit_medseg.cluster.rank_seat import RankSeat, seat_of
+from lit_medseg.commands.check_trainer import check_trainer
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.errors import ConfigError
 
 
 def count_ranks(cli: ExperimentCLI) -> int:
-    """Ask Lightning what the trainer's devices come to on this machine.
+    """Ask Lightning what the trainer's devices come to, on all machines.
 
     Args:
         cli: Parsed.
 
     Raises:
-        ConfigError: The machine does not have these devices, or another setting of the trainer cannot be used.
+        ConfigError: The machine does not have these devices, or settings of the trainer cannot be used.
     """
+    trainer = _trainer(cli)
+    check_trainer(cli, trainer)
+    return trainer.world_size
+
+
+def find_seat(cli: ExperimentCLI) -> RankSeat | None:
+    """Ask Lightning which of several ranks this process is.
+
+    Args:
+        cli: Parsed.
+
+    Returns:
+        The place; None where the process is alone, or will start the others itself.
+
+    Raises:
+        ConfigError: See `count_ranks`.
+        ClusterError: Nobody said where the ranks meet.
+    """
+    trainer = _trainer(cli)
+    environment = getattr(trainer.strategy, "cluster_environment", None)
+    if trainer.world_size == 1 or environment is None or not environment.creates_processes_externally:
+        return None
+    return seat_of(environment, trainer.global_rank, trainer.world_size)
+
+
+def _trainer(cli: ExperimentCLI) -> Trainer:
+    """Build a Trainer of which nothing is used but what Lightning found out."""
     arguments = dict(cli.build("trainer"))
     quiet: dict[str, Any] = {
         "logger": False,
@@ -26,9 +56,10 @@ def count_ranks(cli: ExperimentCLI) -> int:
         "enable_model_summary": False,
         "callbacks": None,
         "profiler": None,
+        "plugins": [rank_environment()],
     }
     try:
-        return Trainer(**{**arguments, **quiet}).world_size
+        return Trainer(**{**arguments, **quiet})
     except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
         text = " ".join(str(error).split())[:500].rstrip(".")
         asked = {key: cli.settings.trainer[key] for key in ("accelerator", "devices", "num_nodes", "strategy")}

@@ -73,7 +73,7 @@ def read_data_settings(files: Sequence[str], words: Sequence[str]) -> DataSettin
         raise ConfigError(expected_got("command line", "no configuration", "a YAML", "none", todo))
     plain: dict[str, Any] = {}
     for file in files:
-        plain = _over(plain, _data_part(Path(file)))
+        plain = lay_over(plain, _data_part(Path(file)))
     parser = _parser()
     try:
         base = parser.parse_object({"data": {"init_args": {key: plain[key] for key in KEYS if key in plain}}})
@@ -129,7 +129,7 @@ def _data_part(file: Path) -> dict[str, Any]:
     return arguments
 
 
-def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one dictionary over another; another class brings its own arguments."""
     merged = dict(below)
     for key, value in above.items():
@@ -137,7 +137,7 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
         merged[key] = value
         if isinstance(old, dict) and isinstance(value, dict):
             known = old.get("class_path")
-            merged[key] = _over(old, value) if value.get("class_path", known) == known else value
+            merged[key] = lay_over(old, value) if value.get("class_path", known) == known else value
     return merged
 
 

@@ -1,5 +1,6 @@
 """The command line of fit, validate, test and predict, parsed and not yet built."""
 
+import copy
 import hashlib
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from typing_extensions import override
 
+from lit_medseg.commands.arguments import ARGUMENTS, NOT_COMPUTED
 from lit_medseg.commands.lost_words import refuse_empty_keys, refuse_null
 from lit_medseg.commands.parse_faults import parse_fault
 from lit_medseg.data.datamodule import CaseDataModule
@@ -18,8 +20,7 @@ from lit_medseg.networks.ports import INPUT_NAMES, OUTPUT_NAMES
 from lit_medseg.tasks.task import Task
 
 _NOT_HASHED = (
-    "config", "ckpt_path", "run", "experiment", "tracking", "runs_dir",
-    "input", "output", "probabilities", "choose_post_processing",
+    "config", "ckpt_path", *NOT_COMPUTED,
     "return_predictions", "verbose", "weights_only",
     "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.plugins",
     "trainer.logger", "trainer.callbacks", "trainer.profiler", "trainer.log_every_n_steps",
@@ -104,58 +105,8 @@ class ExperimentCLI(LightningCLI):
 
     @override
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        parser.add_argument(
-            "--experiment", type=str | None, default=None, help="Name of the experiment; default: the YAML's file name."
-        )
-        parser.add_argument(
-            "--run", type=str | None, default=None, help="Name of the run; default: made from the YAML's content."
-        )
-        parser.add_argument("--runs_dir", type=str, default="runs", help="Folder of all run folders.")
-        parser.add_argument(
-            "--tracking",
-            type=str | None,
-            default=None,
-            help="MLflow address; default: MLFLOW_TRACKING_URI, else sqlite:///mlflow.db.",
-        )
-        parser.add_argument(
-            "--ema_decay",
-            type=float | None,
-            default=None,
-            help="Average the weights exponentially with this decay (e.g. 0.999); the average is evaluated and saved.",
-        )
-        parser.add_argument(
-            "--dropout",
-            type=float,
-            default=0.0,
-            help="Share of the features dropped before the network's last layer while it trains.",
-        )
-        parser.add_argument(
-            "--early_stopping", type=int | None, default=None, help="Stop after this many validations without a gain."
-        )
-        parser.add_argument(
-            "--overlay_every", type=int, default=10, help="Epochs between two sheets of validation overlays."
-        )
-        parser.add_argument(
-            "--output",
-            type=str | None,
-            default=None,
-            help="predict: folder for the predictions; default: the run's folder.",
-        )
-        parser.add_argument(
-            "--input",
-            type=str | None,
-            default=None,
-            help="predict: folder of new studies (NIfTI, DICOM, pictures, ...) in place of the YAML's data.",
-        )
-        parser.add_argument(
-            "--probabilities", type=bool, default=False, help="predict: write each class's probabilities too."
-        )
-        parser.add_argument(
-            "--choose_post_processing",
-            type=bool,
-            default=False,
-            help="validate: choose post-processing on the validation cases and put it into the checkpoint.",
-        )
+        for name, (kind, default, text) in ARGUMENTS.items():
+            parser.add_argument(f"--{name}", type=kind, default=default, help=text)
 
     @override
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
@@ -228,9 +179,7 @@ class ExperimentCLI(LightningCLI):
 
         The hash is the same before and after the data have completed the configuration.
         """
-        plain = self.resolved()
-        for key in _NOT_HASHED:
-            _drop(plain, key.split("."))
+        plain = comparable(self.resolved())
         for path in (key.split(".") for key in _FILLED):
             if not _at(self.given, path):
                 _drop(plain, path)
@@ -255,6 +204,18 @@ class ExperimentCLI(LightningCLI):
             return parser.instantiate(part)[key]
         except ValueError as error:  # the parser wraps an error in one text for all types that a value could have had
             raise _own_error(key, error) from error
+
+
+def comparable(plain: dict[str, Any]) -> dict[str, Any]:
+    """Leave out of a configuration where and on what it runs, and what follows from its data (`_NOT_HASHED`).
+
+    Args:
+        plain: As `resolved` gives it, or a run's `config.yaml`; not changed.
+    """
+    kept = copy.deepcopy(plain)
+    for key in _NOT_HASHED:
+        _drop(kept, key.split("."))
+    return kept
 
 
 def _own_error(key: str, error: BaseException) -> BaseException:

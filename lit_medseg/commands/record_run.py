@@ -9,7 +9,9 @@ import yaml
 from lightning.pytorch import Callback
 from rich.console import Console
 
+from lit_medseg.catalogue.seen_cases import seen_cases
 from lit_medseg.catalogue.study_layout import study_layout
+from lit_medseg.commands.arguments import OF_ONE_CALL
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.report_predictions import report_predictions
 from lit_medseg.commands.session import Session
@@ -23,7 +25,7 @@ from lit_medseg.tracking.checkpoint_artifact import CheckpointArtifact
 from lit_medseg.tracking.checkpoint_card import CheckpointCard
 from lit_medseg.tracking.curves import Curves
 from lit_medseg.tracking.dataset_input import dataset_input
-from lit_medseg.tracking.note import run_note
+from lit_medseg.tracking.note import NOTE_TAG, run_note
 from lit_medseg.tracking.overlay import Overlay
 from lit_medseg.tracking.page import print_page
 from lit_medseg.tracking.provenance import provenance, write_diff
@@ -31,10 +33,9 @@ from lit_medseg.tracking.run_logger import RunLogger
 from lit_medseg.tracking.share_run_folder import ShareRunFolder
 from lit_medseg.tracking.system_metrics import SystemMetrics
 from lit_medseg.tracking.throughput import Throughput
+from lit_medseg.tracking.without_password import without_password
 from lit_medseg.tracking.without_paths import without_paths
 from lit_medseg.tracking.wrong_cases import WrongCases
-
-_OF_ONE_CALL = ("run", "ckpt_path", "input", "output", "probabilities", "choose_post_processing")
 
 
 def recording_callbacks(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> list[Callback]:
@@ -67,6 +68,9 @@ def record_start(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> 
     if logger is None or logger.queue is None or not session.owns:
         return
     folder, resolved = logger.folder.path, _resolved(cli)
+    if logger.described and not cli.settings.allow_changes:
+        logger.log_hyperparams(resolved)  # an earlier attempt has done the rest
+        return
     header = f"# Repeats this run: python -m lit_medseg {cli.verb} --config config.yaml\n"
     write_atomically(folder / "config.yaml", header + yaml.safe_dump(resolved, sort_keys=False))
     write_atomically(folder / "fitted.json", json.dumps(data.plain(), indent=1) + "\n")
@@ -81,13 +85,13 @@ def record_start(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> 
     summary = data.summary
     logger.log_tags({**provenance(Path.cwd()), "data_hash": summary.data_hash, "split_hash": summary.split_hash})
     logger.queue.put(dataset_input(summary))
-    logger.log_tags({"mlflow.note.content": run_note(_command(), summary, {})})
+    logger.log_tags({NOTE_TAG: run_note(_command(), summary, {})})
 
 
 def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModule, predicted: Predicted | None) -> None:
     """Sum the command up: in the run's page, and on the terminal; nothing on other ranks."""
     logger = session.logger
-    if logger is None or logger.queue is None or session.store is None:
+    if logger is None or logger.queue is None or not session.store:
         return
     evaluation = task.evaluation
     scores = (
@@ -96,8 +100,8 @@ def report(cli: ExperimentCLI, session: Session, task: Task, data: CaseDataModul
     if scores:
         command = _command() if session.owns else f"python -m lit_medseg {cli.verb}, added to this run"
         recorded = {**logger.latest(("val/", "test/")), **scores}
-        logger.log_tags({"mlflow.note.content": run_note(command, data.summary, recorded)})
-    print_page(Console(), _shown(logger.folder.path), scores, session.store.uri)
+        logger.log_tags({NOTE_TAG: run_note(command, data.summary, recorded)})
+    print_page(Console(), _shown(logger.folder.path), scores, session.store)
     if predicted is not None:
         folder = _predictions(cli, session)
         _log_predictions(logger, folder)
@@ -120,11 +124,13 @@ def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[st
     """Describe a checkpoint as plain data."""
     logger = session.logger
     run = {} if logger is None else {"experiment": logger.name, "name": logger.version, "run_id": logger.run_id}
+    run["data_key"] = data.summary.key
     return {
         "task": cli.settings.model.class_path,
         "data": data.plain(),
         "class_weights": data.class_weights,
         "studies": study_layout(data.manifest),
+        "seen": seen_cases(data.manifest, data.split),
         "config": _resolved(cli),
         "run": run,
     }
@@ -133,7 +139,9 @@ def _card(cli: ExperimentCLI, session: Session, data: CaseDataModule) -> dict[st
 def _resolved(cli: ExperimentCLI) -> dict[str, Any]:
     """Give the YAML that repeats the run: whole, under its name, and free of what belongs to one call."""
     resolved = {**cli.resolved(), "experiment": cli.experiment}
-    return {key: value for key, value in resolved.items() if key not in _OF_ONE_CALL}
+    if resolved.get("tracking"):
+        resolved["tracking"] = without_password(resolved["tracking"])
+    return {key: value for key, value in resolved.items() if key not in OF_ONE_CALL}
 
 
 def _predictions(cli: ExperimentCLI, session: Session) -> Path:

@@ -22,11 +22,11 @@ from lit_medseg.data.augmentation import Augmentation
 from lit_medseg.data.class_weights import class_counts, class_weights, total_count
 from lit_medseg.data.device_augmentation import augmented_on_device
 from lit_medseg.data.fitted_state import FittedState
-from lit_medseg.data.large_patch import say_large_patch
-from lit_medseg.data.loaders import Ranks, evaluation_loader, training_loader
+from lit_medseg.data.loaders import Ranks, Start, evaluation_loader, training_loader
 from lit_medseg.data.loading import Loading
 from lit_medseg.data.native_image import native_image
 from lit_medseg.data.preparation import Preparation
+from lit_medseg.data.preparation_remarks import say_remarks
 from lit_medseg.data.prepared import Plan, Prepared, prepare_cases
 from lit_medseg.data.rank_batches import SampleKey
 from lit_medseg.data.studies import Studies, find_studies, study_loader
@@ -81,6 +81,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         self._adopted: FittedState | None = None
         self._prepared: Prepared | None = None
         self._predicted: Studies | None = None
+        self._start = Start()
 
     @abstractmethod
     def default_preprocess(self) -> list[Step]:
@@ -132,6 +133,10 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         )
         self._adopted = state
         self._prepared = self._predicted = None
+
+    def start_at(self, epoch: int, batches: int) -> None:
+        """Let the next training loader begin with a batch within an epoch: a run goes on."""
+        self._start = Start(epoch, batches)
 
     def plain(self) -> dict[str, Any]:
         """Give classes and fitted pipelines as JSON-able data, for a checkpoint."""
@@ -211,24 +216,26 @@ class CaseDataModule(pl.LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Give this rank's training batches."""
-        return training_loader(self._ready(), self.training, self._augmentation, self.loading, self._ranks())
+        start, self._start = self._start, Start()
+        ranks = Ranks.of(self.trainer)
+        return training_loader(self._ready(), self.training, self._augmentation, self.loading, ranks, start)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """Give this rank's validation batches; an empty list where the split validates nothing."""
         ready = self._ready()
         if not ready.split.val:
             return []
-        return evaluation_loader(ready, ready.split.val, self.loading, self._ranks())
+        return evaluation_loader(ready, ready.split.val, self.loading, Ranks.of(self.trainer))
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Give this rank's test batches."""
         ready = self._ready()
-        return evaluation_loader(ready, ready.split.test, self.loading, self._ranks())
+        return evaluation_loader(ready, ready.split.test, self.loading, Ranks.of(self.trainer))
 
     def predict_dataloader(self) -> DataLoader[Batch]:
         """Give this rank's batches to predict on."""
         if self._predicts_all() and self._predicted is not None:
-            return study_loader(self._predicted, self.loading, self._ranks())
+            return study_loader(self._predicted, self.loading, Ranks.of(self.trainer))
         return self.test_dataloader()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
@@ -253,10 +260,8 @@ class CaseDataModule(pl.LightningDataModule, ABC):
                 _ = augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
             self._prepared = prepare_cases(self._plan())
             if self._adopted is None:
-                size, ready = self.training.patch_size, self._prepared
-                pictures = isinstance(augmentation, Augmentation) and len(size or ()) == 2
-                filled = "their mirror image" if pictures else "0 after normalisation, and background"
-                say_large_patch(ready.cache, ready.rows(ready.train_entries), size, filled)
+                size = self.training.patch_size
+                say_remarks(self._prepared, size, isinstance(augmentation, Augmentation) and len(size or ()) == 2)
 
     def _predicts_all(self) -> bool:
         """Whether the verb is `predict`, and works on the whole source."""
@@ -276,13 +281,6 @@ class CaseDataModule(pl.LightningDataModule, ABC):
     def _cases(self) -> Prepared | Studies:
         """Give what is known of the cases of the verb."""
         return self._predicted if self._predicts_all() and self._predicted is not None else self._ready()
-
-    def _ranks(self) -> Ranks:
-        """Ask the trainer where this process stands; alone without one."""
-        if self.trainer is None:
-            return Ranks()
-        local = max(1, self.trainer.world_size // max(1, self.trainer.num_nodes))
-        return Ranks(self.trainer.global_rank, self.trainer.world_size, local)
 
     def _plan(self) -> Plan:
         """Fill in the defaults; classes that the YAML leaves out are the checkpoint's."""

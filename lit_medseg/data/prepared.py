@@ -1,7 +1,7 @@
 """From a source to processed cases: the same result in every process."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -19,7 +19,7 @@ from lit_medseg.data.trust import Trust
 from lit_medseg.data.truth import Truth
 from lit_medseg.errors import CheckpointError, DataError, expected_got
 from lit_medseg.imaging.volume import flat_volume
-from lit_medseg.preprocess.cache import CaseCache, open_cache
+from lit_medseg.preprocess.cache import CaseCache, existing_cache, open_cache
 from lit_medseg.preprocess.load_sample import load_sample
 from lit_medseg.preprocess.pipeline import Pipeline
 from lit_medseg.preprocess.processed_case import ProcessedCase, process_case
@@ -109,18 +109,36 @@ def prepare_cases(plan: Plan) -> Prepared:
     return Prepared(folder, manifest, split, state, cache)
 
 
+def prepare_again(prepared: Prepared, state: FittedState, cache_dir: Path, case_ids: Sequence[str]) -> Prepared:
+    """Send cases that are prepared through the pipelines of another checkpoint too.
+
+    A cache of all cases is used where there is one, as the training of that checkpoint has left it on its machine; else
+    these cases alone are processed.
+
+    Args:
+        prepared: Cases, split and classes; nothing is read or split again.
+        state: The pipelines; its classes are the same.
+        cache_dir: Parent of the caches.
+        case_ids: The cases that are needed.
+
+    Raises:
+        DataError: A case cannot be processed.
+        CheckpointError: The images have other channels or axes than the checkpoint's network takes.
+    """
+    classes = prepared.state.truth.classes()
+    used = _used(prepared.manifest, prepared.split)
+    cache = existing_cache(
+        cache_dir, _cache_key(used, classes, state.pipeline), [entry.case.case_id for entry in used]
+    ) or _cache(cache_dir, prepared.folder, prepared.entries(case_ids), classes, state.pipeline)
+    _check_images(state, _one_number_of_channels(cache), len(cache.grid(0)))
+    return replace(prepared, state=state, cache=cache)
+
+
 def _cache(
     cache_dir: Path, folder: Path, entries: Sequence[Entry], classes: Classes | None, pipeline: Pipeline
 ) -> CaseCache:
     """Open or make the cache of these cases."""
     by_id = {entry.case.case_id: entry.case for entry in entries}
-    key = plain_hash(
-        {
-            "cases": [[entry.case.case_id, entry.content_hash] for entry in entries],
-            "classes": None if classes is None else classes.plain(),
-            "pipeline": pipeline.fingerprint,
-        }
-    )
 
     def make(case_id: str) -> ProcessedCase:
         try:
@@ -128,7 +146,18 @@ def _cache(
         except (DataError, MemoryError) as error:
             raise _case_fault(case_id, error) from error
 
-    return open_cache(cache_dir, key, list(by_id), make)
+    return open_cache(cache_dir, _cache_key(entries, classes, pipeline), list(by_id), make)
+
+
+def _cache_key(entries: Sequence[Entry], classes: Classes | None, pipeline: Pipeline) -> str:
+    """Hash everything that the processed cases depend on."""
+    return plain_hash(
+        {
+            "cases": [[entry.case.case_id, entry.content_hash] for entry in entries],
+            "classes": None if classes is None else classes.plain(),
+            "pipeline": pipeline.fingerprint,
+        }
+    )
 
 
 def _case_fault(case_id: str, error: DataError | MemoryError) -> DataError:

@@ -51,7 +51,8 @@ class RankBatches(Sampler[list[SampleKey]]):
         self.cases, self.batch_size, self.seed, self.repeats = cases, batch_size, seed, repeats
         self.share = slice(rank * batch_size // world_size, (rank + 1) * batch_size // world_size)
         self.groups = None if labels is None else _groups(labels)
-        self.epoch = self._skipped = 0
+        self.epoch = 0
+        self._start = (0, 0)
 
     def __len__(self) -> int:
         """Count the batches of a whole epoch."""
@@ -59,8 +60,8 @@ class RankBatches(Sampler[list[SampleKey]]):
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         """Give this rank's keys, batch by batch."""
-        order, first = self._order(), self._skipped
-        self._skipped = 0
+        order = self._order()
+        first = self._start[1] if self._start[0] == self.epoch else 0
         for batch in range(first, len(order) // self.batch_size):
             positions = range(len(order))[batch * self.batch_size : (batch + 1) * self.batch_size]
             yield [SampleKey(self.epoch, position, int(order[position])) for position in positions[self.share]]
@@ -74,9 +75,9 @@ class RankBatches(Sampler[list[SampleKey]]):
         """Choose the epoch that the next iteration gives."""
         self.epoch = epoch
 
-    def skip(self, batches: int) -> None:
-        """Leave out the first batches of the next iteration only: a run goes on within an epoch."""
-        self._skipped = batches
+    def start_at(self, epoch: int, batches: int) -> None:
+        """Choose the epoch, and leave out its first batches: a run goes on there. Later epochs are whole."""
+        self.epoch, self._start = epoch, (epoch, batches)
 
     def _order(self) -> NDArray[np.int64]:
         """Give the case index of every position of the epoch."""

@@ -25,6 +25,7 @@ from lit_medseg.errors import DataError, expected_got, first_ten
 from lit_medseg.inference.skipped_case import SkippedCase, nameless, skipped_case, skipped_in_reading
 from lit_medseg.preprocess.load_sample import load_sample
 from lit_medseg.preprocess.processed_case import process_case
+from lit_medseg.preprocess.sample import Sample
 
 _MOST_WORKERS = 2
 """A study ahead of the network is enough, and volumes are large."""
@@ -122,17 +123,34 @@ class StudyDataset(Dataset[dict[str, Any]]):
 
     def _processed(self, entry: Entry) -> dict[str, Any]:
         case, state = entry.case, self.studies.state
-        done = process_case(case.case_id, load_sample(self.studies.folder, case, None), state.pipeline)
-        if len(done.image) != state.image_channels:
-            todo = "Give studies with the channels that the checkpoint was trained on"
-            where, got = f"case {case.case_id}", len(done.image)
-            raise DataError(expected_got(where, "other channels than in training", state.image_channels, got, todo))
-        if state.axes not in (None, done.image.ndim - 1):
-            todo = "Give pictures to a checkpoint of pictures, volumes to one of volumes"
-            what, got_axes = "another kind of image than in training", f"{done.image.ndim - 1} axes"
-            raise DataError(expected_got(f"case {case.case_id}", what, state.axes, got_axes, todo))
-        image = torch.from_numpy(normalized(done.image, state.normalize))
-        return {"case_id": case.case_id, "patient_id": case.group, "image": image, "trace": done.trace}
+        processed = processed_study(case.case_id, load_sample(self.studies.folder, case, None), state)
+        return {"case_id": case.case_id, "patient_id": case.group, **processed}
+
+
+def processed_study(case_id: str, sample: Sample, state: FittedState) -> dict[str, Any]:
+    """Process a study for one checkpoint.
+
+    Args:
+        case_id: The study.
+        sample: As its files hold it.
+        state: The checkpoint's pipelines.
+
+    Returns:
+        `image (C, *S)` and `trace`.
+
+    Raises:
+        DataError: It does not fit the pipelines, or has other channels or axes than the cases of the training.
+    """
+    done = process_case(case_id, sample, state.pipeline)
+    if len(done.image) != state.image_channels:
+        todo = "Give studies with the channels that the checkpoint was trained on"
+        where, got = f"case {case_id}", len(done.image)
+        raise DataError(expected_got(where, "other channels than in training", state.image_channels, got, todo))
+    if state.axes not in (None, done.image.ndim - 1):
+        todo = "Give pictures to a checkpoint of pictures, volumes to one of volumes"
+        what, got_axes = "another kind of image than in training", f"{done.image.ndim - 1} axes"
+        raise DataError(expected_got(f"case {case_id}", what, state.axes, got_axes, todo))
+    return {"image": torch.from_numpy(normalized(done.image, state.normalize)), "trace": done.trace}
 
 
 def study_batch(samples: Sequence[dict[str, Any]]) -> Batch:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from io import StringIO
 from pathlib import Path
 
 import pandas as pd
@@ -38,6 +39,11 @@ def case_table(rows: Iterable[Row]) -> pd.DataFrame:
     return pd.DataFrame([unique[key] for key in sorted(unique, key=lambda key: key[0])])
 
 
+def table_text(table: pd.DataFrame) -> str:
+    """Write a table as CSV text: newline alone, floats in full."""
+    return table.to_csv(index=False, lineterminator="\n", na_rep="nan")
+
+
 def write_case_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as CSV (UTF-8, newline alone, floats in full) in place of what is there, whole or not at all.
 
@@ -49,7 +55,7 @@ def write_case_table(table: pd.DataFrame, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            file.write(table.to_csv(index=False, lineterminator="\n", na_rep="nan").encode())
+            file.write(table_text(table).encode())
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -70,13 +76,24 @@ def read_case_table(path: Path) -> pd.DataFrame:
         DataError: The file is not there, or a number is not one.
     """
     try:
-        texts = pd.read_csv(path, dtype=str, keep_default_na=False)
-        return pd.DataFrame({name: texts[name] if name in TEXT_COLUMNS else _numbers(texts[name]) for name in texts})
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
+        return parse_case_table(path)
     except (OSError, ValueError) as error:
         todo = "Evaluate the checkpoint again"
         raise DataError(expected_got(path, "unusable table of cases", "a CSV of this program", error, todo)) from error
+
+
+def parse_case_table(source: Path | StringIO) -> pd.DataFrame:
+    """Parse the CSV text of a table; see `read_case_table`.
+
+    Raises:
+        OSError: The file is not there.
+        ValueError: A number is not one.
+    """
+    try:
+        texts = pd.read_csv(source, dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+    return pd.DataFrame({name: texts[name] if name in TEXT_COLUMNS else _numbers(texts[name]) for name in texts})
 
 
 def _numbers(column: "pd.Series[str]") -> "pd.Series[int] | pd.Series[float]":

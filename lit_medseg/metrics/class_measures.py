@@ -9,17 +9,12 @@ from numpy.typing import NDArray
 
 from lit_medseg.metrics.class_masks import ClassMasks, class_masks
 from lit_medseg.metrics.lesion_scores import lesion_counts
+from lit_medseg.metrics.measures import LESIONS, SURFACE
 from lit_medseg.metrics.row import Row
 from lit_medseg.metrics.segmentation_scoring import SegmentationScoring
 from lit_medseg.metrics.surface_distances import surface_distances
 from lit_medseg.metrics.volume_scores import volume_scores
 from lit_medseg.target import Target
-
-SURFACE = ("hd95_mm", "assd_mm", "surface_dice")
-VOLUME = ("volume_ml", "reference_volume_ml", "volume_error_ml", "absolute_volume_error_ml", "relative_volume_error")
-LESIONS = ("lesion_sensitivity", "lesion_precision")
-MEASURES = (*SURFACE, *VOLUME, *LESIONS)
-"""The scored columns, in their order: there where they are asked for and the spacing allows; NaN is undefined."""
 
 _THREADED = 1_000_000
 """Voxels from which on the classes are dealt to threads; below, a thread costs more than it brings."""

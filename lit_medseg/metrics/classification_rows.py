@@ -1,19 +1,21 @@
 """The result of one classified case."""
 
 from collections.abc import Sequence
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.metrics.row import Row
 from lit_medseg.target import Binary, MultiLabel, Target
+
+if TYPE_CHECKING:  # what only reads tables starts without torch
+    from torch import Tensor
 
 JOINT = "|"
 """Stands between the names of overlapping classes."""
 
 
 def classification_row(
-    case_id: str, patient_id: str, probabilities: Tensor, prediction: Tensor, label: Tensor, target: Target
+    case_id: str, patient_id: str, probabilities: "Tensor", prediction: "Tensor", label: "Tensor", target: Target
 ) -> Row:
     """Write one case as a row.
 
@@ -47,7 +49,7 @@ def classification_row(
     return row
 
 
-def _named(codes: Tensor, target: Target) -> str:
+def _named(codes: "Tensor", target: Target) -> str:
     if not isinstance(target, MultiLabel):
         return target.names[int(codes)]
     _refuse_joint(target.names)

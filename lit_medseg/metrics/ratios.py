@@ -59,3 +59,14 @@ def _ratio(above: Counts, below: Counts, counts: Counts) -> Scores:
     both_empty = counts[..., :3].sum(-1) == 0
     filled = np.where(both_empty, 1.0, 0.0)
     return np.divide(above, below, out=filled, where=below > 0)
+
+
+RATIOS = {
+    "dice": dice,
+    "iou": iou,
+    "precision": precision,
+    "recall": recall,
+    "specificity": specificity,
+    "accuracy": accuracy,
+}
+"""The columns that every case has, in their order; the others are `measures.MEASURES`."""

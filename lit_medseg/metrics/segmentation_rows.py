@@ -8,22 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lit_medseg.errors import DataError, expected_got
-from lit_medseg.metrics import ratios
 from lit_medseg.metrics.class_measures import class_measures
 from lit_medseg.metrics.counts import code_counts, confusion_counts
+from lit_medseg.metrics.ratios import RATIOS
 from lit_medseg.metrics.row import Row
 from lit_medseg.metrics.segmentation_scoring import SegmentationScoring
 from lit_medseg.target import MultiLabel, Target
-
-RATIOS = {
-    "dice": ratios.dice,
-    "iou": ratios.iou,
-    "precision": ratios.precision,
-    "recall": ratios.recall,
-    "specificity": ratios.specificity,
-    "accuracy": ratios.accuracy,
-}
-"""The columns that every case has, in their order; the others are `class_measures.MEASURES`."""
 
 
 def segmentation_rows(

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.metrics.bootstrap import Bootstrap, mean_interval
-from lit_medseg.metrics.class_measures import MEASURES
 from lit_medseg.metrics.defined import divide
-from lit_medseg.metrics.segmentation_rows import RATIOS
+from lit_medseg.metrics.measures import MEASURES
+from lit_medseg.metrics.ratios import RATIOS
 
 Floats = NDArray[np.float64]
 

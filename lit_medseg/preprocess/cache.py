@@ -203,6 +203,15 @@ def open_cache(folder: Path, key: str, case_ids: Sequence[str], make: Callable[[
     return found
 
 
+def existing_cache(folder: Path, key: str, case_ids: Sequence[str]) -> CaseCache | None:
+    """Open a cache that was made before; see `open_cache`.
+
+    Returns:
+        None where it is missing or damaged.
+    """
+    return _read(folder / key[:32], key, case_ids)
+
+
 def _read(target: Path, key: str, case_ids: Sequence[str]) -> CaseCache | None:
     """Open a cache if it is whole: its checksum, key, cases and size fit."""
     try:

@@ -58,7 +58,10 @@ class ClassificationTask(Task):
 
     @override
     def evaluate_cases(self, batch: Batch, logits: Tensor) -> StepOutput:
-        probabilities = self.target.probabilities(logits)
+        return self.decided_cases(batch, self.target.probabilities(logits))
+
+    def decided_cases(self, batch: Batch, probabilities: Tensor) -> StepOutput:
+        """Turn probabilities `(B, channels)` into predictions and, where there is a reference, rows."""
         decided = self.target.decide(probabilities).cpu()
         probabilities = probabilities.double().cpu()
         output: StepOutput = {"prediction": list(decided), "probabilities": list(probabilities)}
@@ -70,6 +73,20 @@ class ClassificationTask(Task):
                 )
             ]
         return output
+
+    def case_probabilities(self, batch: Batch) -> tuple[Tensor, list[float]]:
+        """Compute a member's part of an ensemble.
+
+        Returns:
+            Probabilities `(B, channels)`, and the loss of each case; NaN without a label.
+        """
+        logits = self.evaluation_logits(self._layout(batch["image"]))
+        probabilities = self.target.probabilities(logits)
+        if "label" not in batch:
+            return probabilities, [float("nan")] * len(logits)
+        truth = batch["label"]
+        cases = [slice(number, number + 1) for number in range(len(logits))]
+        return probabilities, [float(self.loss(logits[case], truth[case])) for case in cases]
 
     @override
     def scores(self, table: pd.DataFrame, bootstrap: Bootstrap | None) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Segmentation: a class for every pixel."""
 
+from collections.abc import Iterator
 from types import EllipsisType
 from typing import cast
 
@@ -16,7 +17,7 @@ from lit_medseg.inference.padded_image import Box
 from lit_medseg.inference.post_process.apply import post_processed
 from lit_medseg.inference.post_process.post_process import PostProcess
 from lit_medseg.inference.probability_room import probability_room
-from lit_medseg.inference.sliding_window import SlidingWindow
+from lit_medseg.inference.sliding_window import Observe, SlidingWindow
 from lit_medseg.inference.whole_image import WholeImage
 from lit_medseg.inference.windowed_codes import windowed_codes
 from lit_medseg.losses.cross_entropy import CrossEntropy
@@ -131,18 +132,41 @@ class SegmentationTask(Task):
 
     def _windowed(self, inferer: SlidingWindow, batch: Batch, number: int) -> tuple[Tensor, float]:
         """Predict one case window by window; its loss is the mean of its windows', since no logits are kept."""
-        truth = batch["mask"][number : number + 1] if "mask" in batch else None
         losses: list[Tensor] = []
+        image, observe = batch["image"][number : number + 1], self._window_losses(batch, number, losses)
+        trace = batch["trace"][number]
+        codes = windowed_codes(inferer, image, self._finest, self.target, trace, self._pipeline, observe)
+        return codes, _mean(losses)
+
+    def _window_losses(self, batch: Batch, number: int, losses: list[Tensor]) -> Observe:
+        """Collect the loss of each window of a case that has a reference."""
+        truth = batch["mask"][number : number + 1] if "mask" in batch else None
 
         def observe(logits: Tensor, _: int, box: Box) -> None:
             place: tuple[EllipsisType | slice, ...] = (..., *box)
             if truth is not None:
                 losses.append(self.loss(logits, truth[place].long()))
 
-        image = batch["image"][number : number + 1]
-        trace = batch["trace"][number]
-        codes = windowed_codes(inferer, image, self._finest, self.target, trace, self._pipeline, observe)
-        return codes, float(torch.stack(losses).mean()) if losses else float("nan")
+        return observe
+
+    def case_probabilities(self, batch: Batch) -> Iterator[tuple[Tensor, float]]:
+        """Compute the probabilities of the cases of a batch, one after the other: a member's part of an ensemble.
+
+        Yields:
+            `(channels, *S)` on the preprocessed grid, and the loss, as `evaluate_batch` has it; NaN without a mask.
+        """
+        if not isinstance(self.inferer, SlidingWindow):
+            logits = self.evaluation_logits(self._layout(batch["image"]))
+            truth = self.truth(batch) if "mask" in batch else None
+            for number, one in enumerate(self.target.probabilities(logits)):
+                case = slice(number, number + 1)
+                yield one, float("nan") if truth is None else float(self.loss(logits[case], truth[case]))
+            return
+        for number in range(len(batch["image"])):
+            losses: list[Tensor] = []
+            image, observe = batch["image"][number : number + 1], self._window_losses(batch, number, losses)
+            room = probability_room((1, self.target.channels, *image.shape[2:]))
+            yield self.inferer.probabilities(image, self._finest, self.target, room, observe)[0], _mean(losses)
 
     def _scored(self, batch: Batch, codes: list[Tensor]) -> StepOutput:
         """Post-process, and add the rows of the cases that have a reference."""
@@ -170,3 +194,7 @@ class SegmentationTask(Task):
     @override
     def scores(self, table: pd.DataFrame, bootstrap: Bootstrap | None) -> dict[str, float]:
         return segmentation_scores(table, bootstrap)
+
+
+def _mean(losses: list[Tensor]) -> float:
+    return float(torch.stack(losses).mean()) if losses else float("nan")

@@ -1,6 +1,7 @@
 """What segmentation and classification share: optimisation, and evaluation that is exact on any number of ranks."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, NotRequired, Self, TypedDict
 
 import pandas as pd
@@ -25,11 +26,14 @@ from lit_medseg.metrics.evaluation import Evaluation
 from lit_medseg.metrics.gather import gather_rows
 from lit_medseg.metrics.row import Row
 from lit_medseg.networks.full_resolution import levels
+from lit_medseg.networks.gradient_checkpointing import checkpoint_parts
 from lit_medseg.target import Target
 from lit_medseg.tasks.execution import Execution
 from lit_medseg.tasks.fine_tuning import FineTuning
+from lit_medseg.tasks.learning_rate_scaling import check_scheduler_keeps
 from lit_medseg.tasks.memory_layout import LAYOUTS, channels_innermost
 from lit_medseg.tasks.parameter_groups import freeze, parameter_groups
+from lit_medseg.tasks.running_means import RunningMeans
 from lit_medseg.tasks.start_weights import load_start_weights
 from lit_medseg.tasks.step_schedule import StepSchedule
 
@@ -56,6 +60,7 @@ class Task(LightningModule, ABC):
         monitor: The metric that chooses the best checkpoint; larger is better.
         dense: True where the logits have the image's grid.
         evaluation: What the last validation or test found; the same on every rank.
+        learning_rate_factor: Multiplies the optimizer's learning rates; the command line sets it from the batch size.
     """
 
     monitor: str
@@ -91,13 +96,16 @@ class Task(LightningModule, ABC):
         self.target = target
         self.fine_tuning = fine_tuning
         self.execution = execution
+        self.learning_rate_factor = 1.0
         self.evaluation: Evaluation | None = None
         self._evaluated: list[tuple[str, float, list[Row]]] = []
+        self._losses = RunningMeans()
         if fine_tuning.start_from is not None:
             load_start_weights(network, fine_tuning.start_from)
         self._frozen = freeze(network, fine_tuning.frozen)
         if execution.channels_last:
             channels_innermost(network)
+        checkpoint_parts(network, execution.checkpointed)
         if execution.compile:
             network.compile()  # in place: the names of the weights stay
 
@@ -126,12 +134,33 @@ class Task(LightningModule, ABC):
         logits = levels(self(batch["image"]), batch["image"].ndim)
         count = len(batch["case_id"])
         loss, terms = loss_and_terms(self.loss, logits, self.truth(batch))
-        parts = {f"train/loss/{name}": value for name, value in terms.items()}
-        self.log_dict(parts, on_step=False, on_epoch=True, sync_dist=True, batch_size=count)
-        self.log(
-            "train/loss", loss.detach(), on_step=False, on_epoch=True, sync_dist=True, prog_bar=True, batch_size=count
-        )
+        self._losses.add({"": loss, **{f"/{name}": value for name, value in terms.items()}}, count)
         return loss
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        means = {f"train/loss{name}": value for name, value in self._losses.means().items()}
+        self.log_dict(means, prog_bar=True, batch_size=1, rank_zero_only=False)  # equal on all ranks
+        self._losses = RunningMeans()
+
+    def rank_state(self) -> dict[str, Any]:
+        """Give the epoch's losses so far, for a checkpoint within it."""
+        return {"losses": self._losses.plain()}
+
+    def load_rank_state(self, states: Sequence[dict[str, Any]], rank: int) -> None:
+        """Take over the losses so far: of this rank, or of all where there were another number of ranks."""
+        self._losses = RunningMeans.of_rank([state["losses"] for state in states], rank)
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        found = self.evaluation
+        checkpoint["evaluation"] = None if found is None else found.plain()
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        found = checkpoint.get("evaluation")
+        if found is not None:
+            self.evaluation = Evaluation.from_plain(found, self.target)
 
     @override
     def validation_step(self, batch: Batch, batch_idx: int) -> StepOutput:
@@ -208,9 +237,16 @@ class Task(LightningModule, ABC):
         """Build the optimizer of the trained parameters, and its scheduler or None."""
         tuning = self.fine_tuning
         probe = self.optimizer([nn.Parameter(torch.zeros(1))])
-        groups = parameter_groups(self.network, tuning.encoder, tuning.encoder_lr_factor, probe.defaults["lr"])
-        optimizer = self.optimizer(groups)
-        return optimizer, None if self.lr_scheduler is None else self.lr_scheduler(optimizer)
+        rate = probe.defaults["lr"] * self.learning_rate_factor
+        groups = parameter_groups(self.network, tuning.encoder, tuning.encoder_lr_factor, rate)
+        optimizer = self.optimizer([{"lr": rate, **group} for group in groups])
+        if self.lr_scheduler is None:
+            return optimizer, None
+        rates = [group["lr"] for group in optimizer.param_groups]
+        scheduler = self.lr_scheduler(optimizer)
+        if self.learning_rate_factor != 1:
+            check_scheduler_keeps(optimizer, rates)
+        return optimizer, scheduler
 
     @override
     def configure_optimizers(self) -> OptimizerLRScheduler:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import psutil
 import yaml
 
 from lit_medseg.imaging.write_png import write_png
+from tests.own_environment import own_environment
 
 ROOT = Path(__file__).parents[2]
 FAKES = "tests.commands.rank_fakes"
@@ -26,14 +28,14 @@ START_S = 300.0
 class Command:
     """One command in its own process group; everything it starts is found again by a mark in the environment."""
 
-    def __init__(self, work, *arguments):
+    def __init__(self, work, *arguments, seat=None, start=("-m", "lit_medseg")):
         self.mark = uuid.uuid4().hex
-
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "RANKS_MARK": self.mark}
+        environment = own_environment(OMP_NUM_THREADS="1", RANKS_MARK=self.mark)
+        environment |= seat or {}
         self.output = work / f"output-{self.mark}.txt"
         with self.output.open("wb") as file:
             self.process = psutil.Popen(
-                [sys.executable, "-m", "lit_medseg", *map(str, arguments)],
+                [sys.executable, *map(str, start), *map(str, arguments)],
                 cwd=work,
                 env=environment,
                 stdout=file,
@@ -73,6 +75,36 @@ class Command:
         for process in self.living():
             process.kill()
         self.process.wait(10)
+
+
+def nodes(work, *arguments, port=None, ranks=2, own=None, last=()):
+    """Start one command as a scheduler does on several machines: one rank on each, nobody's child.
+
+    `own` gives arguments of single ranks, `last` those that follow the trainer's. The first rank starts last, so that
+    the others have to wait for it.
+    """
+    port = port or free_port()
+    trainer = ["--trainer", ROOT / "experiments/trainers/ddp.yaml", "--trainer.accelerator", "cpu"]
+    trainer += ["--trainer.devices", 1, "--trainer.num_nodes", ranks]
+    commands = {}
+    for rank in reversed(range(ranks)):
+        seat = {"RANK": rank, "NODE_RANK": rank, "LOCAL_RANK": 0, "WORLD_SIZE": ranks}
+        seat |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        seat = {name: str(value) for name, value in seat.items()}
+        commands[rank] = Command(work, *arguments, *trainer, *last, *(own or {}).get(rank, ()), seat=seat)
+    return [commands[rank] for rank in range(ranks)]
+
+
+def torchrun(work, *arguments, ranks=2):
+    """Start one command by torchrun, as on a host without a scheduler."""
+    start = ["-m", "torch.distributed.run", "--nproc-per-node", ranks, "--master-port", free_port()]
+    return Command(work, *arguments, *on(ranks), start=[*start, "-m", "--", "lit_medseg"])
+
+
+def free_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return held.getsockname()[1]
 
 
 def worker(process):

@@ -13,7 +13,9 @@ from data_modules.mri_slices import MRISlicesDataModule
 
 
 def rank():
-    return int(os.environ.get("LOCAL_RANK", "0"))
+    """As torchrun, our own launcher or srun say."""
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
+    return int(next((os.environ[name] for name in names if name in os.environ), "0"))
 
 
 class TinyNetwork(nn.Module):

@@ -487,7 +487,7 @@ def test_no_run(best, capsys):
 
 def test_run_exists(best, capsys):
     name = Path(best).parents[1].name
-    assert "--run: the run exists" in refusal(capsys, segmentation(), "--run", name)
+    assert "--run: the run is finished" in refusal(capsys, segmentation(), "--run", name)
 
 
 def test_no_room_for_the_run(best, capsys):

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from jsonargparse import Namespace
 
-from lit_medseg.commands.build_task import _forget_start
+from lit_medseg.commands.complete_task import _forget_start
 
 
 def test_a_checkpoint_needs_no_download_of_a_wrapped_network():

@@ -55,7 +55,7 @@ def test_no_store_yet(tmp_path, monkeypatch):
 
 
 def test_a_server_is_shown_and_none_is_started(opened, capsys, monkeypatch):
-    monkeypatch.setattr(ui.subprocess, "Popen", None)
+    monkeypatch.setattr(ui, "subprocess", None)
     with health_server() as address:
         assert ui.main(["--store", address]) == 0
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)

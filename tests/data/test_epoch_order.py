@@ -54,9 +54,12 @@ def test_ranks_must_divide_the_batch():
         RankBatches(14, 8, 0, 0, 3)
 
 
-def test_skip_goes_on_within_an_epoch_once():
-    sampler = RankBatches(14, 6, 9)
-    whole = list(sampler)
-    sampler.skip(2)
-    assert list(sampler) == whole[2:]
-    assert list(sampler) == whole
+def test_a_run_goes_on_within_an_epoch_and_later_epochs_are_whole():
+    sampler, whole = RankBatches(14, 6, 9), RankBatches(14, 6, 9)
+    whole.set_epoch(5)
+    sampler.start_at(5, 2)
+    assert list(sampler) == list(whole)[2:]
+    for epoch in (6, 7):
+        whole.set_epoch(epoch)
+        sampler.set_epoch(epoch)
+        assert list(sampler) == list(whole)

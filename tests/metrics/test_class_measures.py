@@ -10,8 +10,8 @@ from scipy import ndimage
 
 from lit_medseg.errors import ConfigError, DataError
 from lit_medseg.metrics import class_measures as module
-from lit_medseg.metrics.class_measures import LESIONS, MEASURES, SURFACE, VOLUME
 from lit_medseg.metrics.lesion_scores import lesion_counts
+from lit_medseg.metrics.measures import LESIONS, MEASURES, SURFACE, VOLUME
 from lit_medseg.metrics.segmentation_rows import segmentation_rows
 from lit_medseg.metrics.segmentation_scoring import SegmentationScoring
 from lit_medseg.metrics.surface_distances import surface_distances

@@ -7,7 +7,7 @@ import torch
 from lit_medseg.errors import DataError
 from lit_medseg.metrics.bootstrap import Bootstrap
 from lit_medseg.metrics.case_table import case_table
-from lit_medseg.metrics.class_measures import MEASURES
+from lit_medseg.metrics.measures import MEASURES
 from lit_medseg.metrics.segmentation_rows import RATIOS, segmentation_rows
 from lit_medseg.metrics.segmentation_scores import segmentation_scores
 from lit_medseg.metrics.segmentation_scoring import SegmentationScoring

@@ -1,8 +1,9 @@
 """Which post-processing helps, found on validation cases."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from lit_medseg.inference.post_process.fill_holes import FillHoles
 from lit_medseg.inference.post_process.largest_component import LargestComponent
 from lit_medseg.inference.post_process.plain import post_process_to_plain
 from lit_medseg.inference.post_process.post_process import PostProcess
+from lit_medseg.inference.post_process.predicted_case import PredictedCase
 from lit_medseg.metrics import ratios
 from lit_medseg.metrics.counts import code_counts, confusion_counts
 from lit_medseg.target import MultiLabel, Target
@@ -22,22 +24,8 @@ from lit_medseg.target import MultiLabel, Target
 CANDIDATES: tuple[PostProcess, ...] = (LargestComponent(together=True), LargestComponent(), FillHoles())
 """What nnU-Net tries, in its order, and holes."""
 
-
-@dataclass(frozen=True)
-class PredictedCase:
-    """A validation case with its prediction, on the native grid.
-
-    Attributes:
-        patient_id: Patients count alike, however many cases they have.
-        prediction: Codes `(*S)`, overlapping classes `(K, *S)` of 0 and 1, as they were decided.
-        reference: Codes of the same shape.
-        spacing_mm: Distance of voxel centres along each axis of S; None where it is unknown.
-    """
-
-    patient_id: str
-    prediction: Codes
-    reference: Codes
-    spacing_mm: tuple[float, ...] | None = None
+CaseDice = tuple[str, NDArray[np.float64]]
+"""Patient and Dice `(classes,)` of a case."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,29 @@ def choose_post_processing(
     candidates: Sequence[PostProcess] = CANDIDATES,
     margin: float = 0.001,
 ) -> ChosenPostProcessing:
-    """Try candidates one after the other, each on what those kept before it leave.
+    """Try candidates one after the other, each on what those kept before it leave; see `choose_on_evidence`.
+
+    Args:
+        cases: Of the validation set, never of the test set; gone through up to twice for each candidate, so a class
+            that reads each case when it comes keeps memory small, and a generator will not do.
+        target: How the codes are meant.
+        candidates: The changes, in the order in which they are tried.
+        margin: The least rise of the mean Dice.
+
+    Raises:
+        ConfigError: A candidate does not suit the classes.
+        DataError: There is no case, or a prediction is not on its reference's grid.
+    """
+    return choose_on_evidence(partial(measure_dice, cases, target), target, candidates, margin)
+
+
+def choose_on_evidence(
+    evidence: Callable[[tuple[PostProcess, ...]], Sequence[CaseDice]],
+    target: Target,
+    candidates: Sequence[PostProcess] = CANDIDATES,
+    margin: float = 0.001,
+) -> ChosenPostProcessing:
+    """Choose by nothing but the Dice of cases after some changes.
 
     A candidate is kept for those classes whose Dice, averaged over the cases of a patient and then over patients, rises
     by more than the margin. One that changes classes together is kept where the mean of all classes rises so and no
@@ -84,8 +94,7 @@ def choose_post_processing(
     Source: F. Isensee et al., Nature Methods 18 (2021) 203-211, doi:10.1038/s41592-020-01008-z.
 
     Args:
-        cases: Of the validation set, never of the test set; gone through once for each candidate, so a class that reads
-            each case when it comes keeps memory small, and a generator will not do.
+        evidence: Gives the Dice of every case after changes, see `measure_dice`.
         target: How the codes are meant.
         candidates: The changes, in the order in which they are tried.
         margin: The least rise of the mean Dice.
@@ -95,14 +104,18 @@ def choose_post_processing(
 
     Raises:
         ConfigError: A candidate does not suit the classes.
-        DataError: There is no case, or a prediction is not on its reference's grid.
+        DataError: There is no case.
     """
-    kept: list[PostProcess] = []
+    kept: tuple[PostProcess, ...] = ()
     decisions: list[dict[str, str | float | bool]] = []
-    patients: list[str] = []
+    measured = evidence(kept)
+    if not measured:
+        todo = "Validate on some cases first"
+        raise DataError(expected_got("post-processing", "nothing to choose on", "validation cases", "none", todo))
+    before = _mean_of_patients(measured)
     for candidate in candidates:
         names = [target.names[place] for place in candidate.places(target)]
-        patients, before, after = _mean_dice(cases, target, kept, candidate)
+        after = _mean_of_patients(evidence((*kept, candidate)))
         rises = dict(zip(target.foreground, zip(before.tolist(), after.tolist(), strict=True), strict=True))
         if candidate.together:
             good = bool(after.mean() - before.mean() > margin and (after >= before).all())
@@ -112,8 +125,22 @@ def choose_post_processing(
             found = {name: (*rises[name], rises[name][1] - rises[name][0] > margin) for name in names}
             chosen = tuple(name for name, (_, _, keep) in found.items() if keep)
         decisions += [_decision(candidate, name, *values) for name, values in found.items()]
-        kept += [replace(candidate, classes=chosen)] if chosen else []
-    return ChosenPostProcessing(tuple(kept), tuple(decisions), margin, len(patients), len(set(patients)))
+        if chosen:
+            kept = (*kept, replace(candidate, classes=chosen))
+            before = after if len(chosen) == len(names) else _mean_of_patients(evidence(kept))
+    patients = [patient for patient, _ in measured]
+    return ChosenPostProcessing(kept, tuple(decisions), margin, len(patients), len(set(patients)))
+
+
+def measure_dice(cases: Iterable[PredictedCase], target: Target, steps: Sequence[PostProcess]) -> list[CaseDice]:
+    """Score every case after some changes: patient and Dice `(classes,)`, the background left out."""
+    return [
+        (
+            case.patient_id,
+            _dice(post_processed(case.prediction, target, case.spacing_mm, steps), case.reference, target),
+        )
+        for case in cases
+    ]
 
 
 def _decision(
@@ -124,22 +151,13 @@ def _decision(
     return {"candidate": step, "class": name, "dice_before": before, "dice_after": after, "kept": keep}
 
 
-def _mean_dice(
-    cases: Iterable[PredictedCase], target: Target, kept: Sequence[PostProcess], candidate: PostProcess
-) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-    """Score every case without and with a candidate; the patients of the cases, and the two means `(classes,)`."""
-    pairs: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
-    patients: list[str] = []
-    for case in cases:
-        before = post_processed(case.prediction, target, case.spacing_mm, kept)
-        after = post_processed(before, target, case.spacing_mm, [candidate])
-        pairs[case.patient_id].append(np.stack([_dice(codes, case.reference, target) for codes in (before, after)]))
-        patients.append(case.patient_id)
-    if not patients:
-        todo = "Validate on some cases first"
-        raise DataError(expected_got("post-processing", "nothing to choose on", "validation cases", "none", todo))
-    before, after = np.mean([np.mean(pairs[patient], axis=0) for patient in sorted(pairs)], axis=0)
-    return patients, before, after
+def _mean_of_patients(measured: Sequence[CaseDice]) -> NDArray[np.float64]:
+    """Average over the cases of a patient, then over patients: `(classes,)`."""
+    found: dict[str, list[NDArray[np.float64]]] = defaultdict(list)
+    for patient, dice in measured:
+        found[patient].append(dice)
+    mean: NDArray[np.float64] = np.mean([np.mean(found[patient], axis=0) for patient in sorted(found)], axis=0)
+    return mean
 
 
 def _dice(codes: Codes, reference: Codes, target: Target) -> NDArray[np.float64]:

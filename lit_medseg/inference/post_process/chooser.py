@@ -2,17 +2,16 @@
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
 from lit_medseg.batch import Batch
-from lit_medseg.inference.post_process.choose import ChosenPostProcessing, PredictedCase, choose_post_processing
+from lit_medseg.inference.post_process.choose import ChosenPostProcessing, choose_post_processing
+from lit_medseg.inference.post_process.stored_masks import StoredMasks, store_case
 from lit_medseg.target import Target
 
 
@@ -47,14 +46,10 @@ class PostProcessChooser(Callback):
     ) -> None:
         for number, prediction in enumerate(outputs["prediction"]):
             trace = batch["trace"][number]
-            np.savez_compressed(
-                self._masks / f"{trainer.global_rank}-{self._count:06d}.npz",
-                patient_id=batch["patient_id"][number],
-                case_id=batch["case_id"][number],
-                prediction=_small(prediction.cpu().numpy()),
-                reference=_small(batch["reference"][number].cpu().numpy()),
-                spacing_mm=trace.known_mm or (),
-            )
+            file = self._masks / f"{trainer.global_rank}-{self._count:06d}.npz"
+            ids = (batch["case_id"][number], batch["patient_id"][number])
+            masks = (prediction.cpu().numpy(), batch["reference"][number].cpu().numpy())
+            store_case(file, ids, *masks, trace.known_mm)
             self._count += 1
 
     @override
@@ -70,29 +65,3 @@ class PostProcessChooser(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         if self._masks != self.folder:
             shutil.rmtree(self._masks, ignore_errors=True)
-
-
-@dataclass(frozen=True)
-class StoredMasks:
-    """Reads one case after the other, each time it is gone through, in the order of the case ids.
-
-    Attributes:
-        folder: Of the `.npz` files.
-    """
-
-    folder: Path
-
-    def __iter__(self) -> Iterator[PredictedCase]:
-        """Give the cases."""
-        order: dict[str, Path] = {}
-        for file in sorted(self.folder.glob("*.npz")):
-            with np.load(file) as found:
-                order[str(found["case_id"])] = file
-        for case_id in sorted(order):
-            with np.load(order[case_id]) as found:
-                spacing = tuple(float(step) for step in found["spacing_mm"]) or None
-                yield PredictedCase(str(found["patient_id"]), found["prediction"], found["reference"], spacing)
-
-
-def _small(codes: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    return codes.astype(np.uint8 if codes.max() < 256 else np.uint16)
