@@ -90,16 +90,15 @@ def _verb(cli: ExperimentCLI, argv: list[str], interruption: Interruption, watch
     session = open_session(cli, checkpoint, attempt, data.summary.key)
     trainer: Trainer | None = None
     try:
-        callbacks = recording_callbacks(cli, session, data)
+        callbacks = [FollowRanks(), *recording_callbacks(cli, session, data)]
         if cli.verb == "fit" and not dry:
-            callbacks.insert(0, resume_checkpoints(cli, data, interruption))
-        callbacks.insert(0, FollowRanks())
+            callbacks.insert(1, resume_checkpoints(cli, data, interruption))
         if checkpoint is not None and cli.settings.choose_post_processing:
             callbacks.append(post_process_chooser(checkpoint, data.target, session.logger))
         trainer = build_trainer(cli, session, task, bool(data.split.val), callbacks)
-        start = attempt.checkpoint if checkpoint is None else checkpoint.path
-        words = [*argv, *for_ranks(cli.verb, start)]
-        start = order_ranks(trainer, session, interruption, words, facts, start, watch)
+        found = attempt.checkpoint if checkpoint is None else checkpoint.path
+        words = [*argv, *for_ranks(cli.verb, found)]
+        start = order_ranks(trainer, session, interruption, words, facts, found, watch)
         announce(session, start)
         record_start(cli, session, data)
         if checkpoint is not None:

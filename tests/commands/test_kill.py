@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from tests.commands.rank_commands import Command, on, query, run, state, until, witnessed, write_masks, write_yaml
+from tests.commands.test_exact_resume import same
 
 KILLS = int(os.environ.get("KILLS", "3"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
@@ -56,16 +57,6 @@ def undisturbed(work):
         run(work, *fit(work, "undisturbed", short(way), way))
         seconds[way] = time.monotonic() - start
     return seconds
-
-
-def same(one, other):
-    if isinstance(one, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    return repr(one) == repr(other)
 
 
 def metrics(work, experiment, name):

@@ -11,7 +11,8 @@ from typing_extensions import override
 
 from lit_medseg.batch import Batch
 from lit_medseg.inference.post_process.choose import ChosenPostProcessing, choose_post_processing
-from lit_medseg.inference.post_process.stored_masks import StoredMasks, store_case
+from lit_medseg.inference.post_process.store_batch import store_batch
+from lit_medseg.inference.post_process.stored_masks import StoredMasks
 from lit_medseg.target import Target
 
 
@@ -27,7 +28,6 @@ class PostProcessChooser(Callback):
     def __init__(self, folder: Path, target: Target, chosen: Callable[[ChosenPostProcessing], None]) -> None:
         self.folder, self.target, self.chosen = folder, target, chosen
         self._masks = folder
-        self._count = 0
 
     @override
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -44,13 +44,7 @@ class PostProcessChooser(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        for number, prediction in enumerate(outputs["prediction"]):
-            trace = batch["trace"][number]
-            file = self._masks / f"{trainer.global_rank}-{self._count:06d}.npz"
-            ids = (batch["case_id"][number], batch["patient_id"][number])
-            masks = (prediction.cpu().numpy(), batch["reference"][number].cpu().numpy())
-            store_case(file, ids, *masks, trace.known_mm)
-            self._count += 1
+        store_batch(self._masks, f"{trainer.global_rank}-{batch_idx:06d}", outputs, batch)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -8,7 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from typing_extensions import override
 
 from lit_medseg.batch import Batch
-from lit_medseg.inference.post_process.stored_masks import store_case
+from lit_medseg.inference.post_process.store_batch import store_batch
 
 
 class MaskKeeper(Callback):
@@ -20,7 +20,6 @@ class MaskKeeper(Callback):
 
     def __init__(self, folder: str) -> None:
         self.folder = Path(folder)
-        self._count = 0
 
     @override
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -39,9 +38,4 @@ class MaskKeeper(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        for number, prediction in enumerate(outputs["prediction"]):
-            file = self.folder / f"{trainer.global_rank}-{self._count:06d}.npz"
-            ids = (batch["case_id"][number], batch["patient_id"][number])
-            masks = (prediction.cpu().numpy(), batch["reference"][number].cpu().numpy())
-            store_case(file, ids, *masks, batch["trace"][number].known_mm)
-            self._count += 1
+        store_batch(self.folder, f"{trainer.global_rank}-{batch_idx:06d}", outputs, batch)
