@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.preprocess.sample import Sample
 
@@ -94,7 +95,8 @@ def _others(base: Volume, sample: Sample) -> Iterator[Plane]:
 
 def _plane_of(image: Volume, hung: Volume, at: int) -> NDArray[np.generic]:
     """Interpolate another volume on one axial plane."""
-    from scipy.ndimage import map_coordinates  # noqa: PLC0415 start-up stays quick without scipy
+    with LATE_IMPORTS:
+        from scipy.ndimage import map_coordinates  # noqa: PLC0415 start-up stays quick without scipy
 
     if image.affine is None or hung.affine is None:
         return np.asarray(np.take(image.array[0], at, 0))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 
 DAMAGE = (
     OSError, EOFError, ValueError, TypeError, KeyError, AttributeError, IndexError, NotImplementedError, RuntimeError,
@@ -82,8 +83,9 @@ def read_dataset(path: Path, where: str) -> Any:
     Raises:
         DataError: Missing or damaged.
     """
-    from pydicom import dcmread  # noqa: PLC0415 start-up stays quick without pydicom
-    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from pydicom import dcmread  # noqa: PLC0415 start-up stays quick without pydicom
+        from pydicom.errors import InvalidDicomError  # noqa: PLC0415
 
     try:
         dataset = dcmread(path, force=True)
@@ -140,8 +142,9 @@ def _fits(frame: Frame) -> bool:
 
 def _name_syntax(dataset: Any) -> None:
     """Files without a header group are plain; pydicom found out how they are coded but wants it named."""
-    from pydicom.dataset import FileMetaDataset  # noqa: PLC0415
-    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from pydicom.dataset import FileMetaDataset  # noqa: PLC0415
+        from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian  # noqa: PLC0415
 
     meta = getattr(dataset, "file_meta", None) or FileMetaDataset()
     if "TransferSyntaxUID" not in meta:
@@ -153,8 +156,9 @@ def _name_syntax(dataset: Any) -> None:
 
 def _decode(dataset: Any, frames: Sequence[int]) -> list[NDArray[np.generic]]:
     """Decode the named images to `(H, W)` or `(H, W, 3)`."""
-    from pydicom.pixels.processing import apply_color_lut  # noqa: PLC0415
-    from pydicom.pixels.utils import pixel_array  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from pydicom.pixels.processing import apply_color_lut  # noqa: PLC0415
+        from pydicom.pixels.utils import pixel_array  # noqa: PLC0415
 
     total = int(dataset.get("NumberOfFrames") or 1)
     if list(frames) == list(range(total)):
@@ -168,7 +172,8 @@ def _decode(dataset: Any, frames: Sequence[int]) -> list[NDArray[np.generic]]:
 
 
 def _frame(dataset: Any, plane: NDArray[np.generic], frame: int) -> Frame:
-    from pydicom.pixels.processing import apply_modality_lut  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from pydicom.pixels.processing import apply_modality_lut  # noqa: PLC0415
 
     dark = dataset.PhotometricInterpretation == "MONOCHROME1"
     if dataset.get("ModalityLUTSequence"):  # which is for the numbers as they are stored

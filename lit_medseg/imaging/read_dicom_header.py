@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_medseg.imaging.dicom_slice import DicomHeader, DicomSlice
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 
 TRAITS = (
     "EchoTime", "EchoNumbers", "EffectiveEchoTime", "DiffusionBValue", "TemporalPositionIdentifier",
@@ -36,8 +37,9 @@ def read_dicom_header(path: Path, name: str) -> DicomHeader | None:
         The header; one that is marked as damaged for an image that cannot be read; None for a
         file that is no DICOM image or mask (a text, a DICOMDIR, a report).
     """
-    from pydicom import dcmread  # noqa: PLC0415 start-up stays quick without pydicom
-    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from pydicom import dcmread  # noqa: PLC0415 start-up stays quick without pydicom
+        from pydicom.errors import InvalidDicomError  # noqa: PLC0415
 
     try:
         if not _start(path):
@@ -57,7 +59,8 @@ def _damaged(name: str) -> DicomHeader:
 
 def _says_image(dataset: Any, header: DicomHeader) -> bool:
     """Whether a header without an image's size is that of an image, or ends before it says what it is."""
-    from pydicom.uid import UID  # noqa: PLC0415 start-up stays quick without pydicom
+    with LATE_IMPORTS:
+        from pydicom.uid import UID  # noqa: PLC0415 start-up stays quick without pydicom
 
     if header.modality in NO_IMAGES:
         return False

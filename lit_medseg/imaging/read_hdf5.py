@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.array_volume import array_planes
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.volume import Volume, flat_volume, placed_as
 
@@ -31,7 +32,8 @@ def read_hdf5(path: Path, key: str = "", index: int | None = None) -> Volume:
     Raises:
         DataError: Missing or corrupt file, no such dataset or row, no numbers, attributes that do not fit.
     """
-    import h5py  # noqa: PLC0415 start-up stays quick without h5py
+    with LATE_IMPORTS:
+        import h5py  # noqa: PLC0415 start-up stays quick without h5py
 
     where = place_name(path, key, index)
     if not path.is_file():
@@ -63,7 +65,8 @@ def hdf5_datasets(path: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         DataError: Missing or corrupt.
     """
-    import h5py  # noqa: PLC0415 start-up stays quick without h5py
+    with LATE_IMPORTS:
+        import h5py  # noqa: PLC0415 start-up stays quick without h5py
 
     try:
         with h5py.File(path, "r") as file:
@@ -75,7 +78,8 @@ def hdf5_datasets(path: Path) -> dict[str, tuple[int, ...]]:
 
 
 def _names(file: Any) -> list[str]:
-    import h5py  # noqa: PLC0415
+    with LATE_IMPORTS:
+        import h5py  # noqa: PLC0415
 
     names: list[str] = []
     file.visititems(lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None)
@@ -91,7 +95,8 @@ def _only_dataset(file: Any, where: str) -> str:
 
 
 def _known(file: Any, key: str, where: str) -> str:
-    import h5py  # noqa: PLC0415
+    with LATE_IMPORTS:
+        import h5py  # noqa: PLC0415
 
     if not isinstance(file.get(key), h5py.Dataset):
         todo = "Name a dataset that the file holds"

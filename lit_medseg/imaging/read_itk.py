@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.kept_file import kept_or_read
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.one_channel import one_channel
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.volume import Volume, placed_as
@@ -49,7 +50,8 @@ def _stored(path: Path, where: str) -> tuple[NDArray[np.generic], tuple[int, ...
 
 
 def _open(path: Path, where: str) -> Any:
-    import SimpleITK  # noqa: PLC0415 start-up stays quick without it
+    with LATE_IMPORTS:
+        import SimpleITK  # noqa: PLC0415 start-up stays quick without it
 
     if not path.is_file():
         todo = "Restore the file or take its case out of the data set"
@@ -64,7 +66,8 @@ def _open(path: Path, where: str) -> Any:
 
 
 def _array(image: Any) -> NDArray[np.generic]:
-    import SimpleITK  # noqa: PLC0415 start-up stays quick without it
+    with LATE_IMPORTS:
+        import SimpleITK  # noqa: PLC0415 start-up stays quick without it
 
     array: NDArray[np.generic] = SimpleITK.GetArrayFromImage(image)
     return array

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.decode_picture import read_bytes
 from lit_medseg.imaging.kept_file import kept_or_read
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.one_channel import one_channel
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.volume import Volume, placed_as
@@ -66,11 +67,12 @@ def _stored(path: Path, where: str) -> tuple[NDArray[np.generic], NDArray[np.flo
 
 def _open(content: bytes, where: str) -> "Nifti1Image":
     """Decompress and parse; the dataobj stays a view of the bytes in memory."""
-    from nibabel.filebasedimages import ImageFileError  # noqa: PLC0415 start-up stays quick without nibabel
-    from nibabel.nifti1 import Nifti1Image  # noqa: PLC0415
-    from nibabel.nifti2 import Nifti2Image  # noqa: PLC0415
-    from nibabel.spatialimages import HeaderDataError  # noqa: PLC0415
-    from nibabel.wrapstruct import WrapStructError  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from nibabel.filebasedimages import ImageFileError  # noqa: PLC0415 start-up stays quick without nibabel
+        from nibabel.nifti1 import Nifti1Image  # noqa: PLC0415
+        from nibabel.nifti2 import Nifti2Image  # noqa: PLC0415
+        from nibabel.spatialimages import HeaderDataError  # noqa: PLC0415
+        from nibabel.wrapstruct import WrapStructError  # noqa: PLC0415
 
     logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # what it finds in headers, we say ourselves
     try:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.volume import Volume
 
@@ -24,7 +25,8 @@ DAMAGE = (OSError, ValueError, TypeError, KeyError, IndexError, EOFError, struct
 
 def tiff_pages(path: Path) -> int:
     """Count the pages of a TIFF; 1 where the file cannot be read (reading it as a picture says why)."""
-    import tifffile  # noqa: PLC0415 start-up stays quick without tifffile
+    with LATE_IMPORTS:
+        import tifffile  # noqa: PLC0415 start-up stays quick without tifffile
 
     try:
         with tifffile.TiffFile(path) as file:
@@ -47,7 +49,8 @@ def read_stack(path: Path, index: int | None = None) -> Volume:
     Raises:
         DataError: Truncated or corrupt, pages of several shapes, several channels or times and no `index`.
     """
-    import tifffile  # noqa: PLC0415 start-up stays quick without tifffile
+    with LATE_IMPORTS:
+        import tifffile  # noqa: PLC0415 start-up stays quick without tifffile
 
     where = place_name(path, index=index)
     try:

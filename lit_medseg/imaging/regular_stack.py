@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.slice_line import SliceLine
 from lit_medseg.imaging.volume import Volume, placed_as
 from lit_medseg.imaging.world_axes import LPS_TO_RAS
@@ -65,7 +66,8 @@ def _shifted(
     planes: NDArray[np.generic], shift: NDArray[np.float64], room: NDArray[np.int_], empty: float
 ) -> NDArray[np.float32]:
     """Move planes `(C, H, W)` by parts of a pixel, down and right, into a larger frame."""
-    from scipy.ndimage import shift as moved  # noqa: PLC0415 start-up stays quick without scipy
+    with LATE_IMPORTS:
+        from scipy.ndimage import shift as moved  # noqa: PLC0415 start-up stays quick without scipy
 
     frame = np.full((len(planes), planes.shape[1] + room[0], planes.shape[2] + room[1]), empty, np.float32)
     frame[:, : planes.shape[1], : planes.shape[2]] = planes

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.array_volume import COLOURS
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.imaging.whole_file import whole_file
 
@@ -43,7 +44,8 @@ def write_hdf5(path: Path, volume: Volume, key: str = "volume") -> None:
     Raises:
         OSError: The disk refuses.
     """
-    import h5py  # noqa: PLC0415 start-up stays quick without h5py
+    with LATE_IMPORTS:
+        import h5py  # noqa: PLC0415 start-up stays quick without h5py
 
     with whole_file(path) as half, h5py.File(half, "w") as file:
         dataset = file.create_dataset(

@@ -11,6 +11,7 @@ from lit_medseg.errors import DataError, expected_got
 from lit_medseg.imaging.dicom_series import DicomSeries
 from lit_medseg.imaging.dicom_slice import DicomSlice
 from lit_medseg.imaging.find_dicom_series import one_dicom_series
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.place_name import place_name
 from lit_medseg.imaging.quiet_dicom import quiet_dicom
 from lit_medseg.imaging.read_dicom_series import series_affine
@@ -106,7 +107,8 @@ def _labels(planes: NDArray[np.integer], names: Mapping[int, str], where: str) -
 
 def _sources(series: DicomSeries, slices: Sequence[DicomSlice], keep_patient: bool, where: str) -> list[Any]:
     """The headers of the slices' files, with blanks for the patient."""
-    from pydicom import dcmread  # noqa: PLC0415 start-up stays quick without pydicom
+    with LATE_IMPORTS:
+        from pydicom import dcmread  # noqa: PLC0415 start-up stays quick without pydicom
 
     found = []
     for name in dict.fromkeys(one.file for one in slices):
@@ -142,8 +144,9 @@ def _segmentation(
     spacing_mm: float,
 ) -> Any:
     """Let highdicom build the object."""
-    from highdicom import UID, PixelMeasuresSequence, PlanePositionSequence  # noqa: PLC0415 a second to import
-    from highdicom.seg import Segmentation  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from highdicom import UID, PixelMeasuresSequence, PlanePositionSequence  # noqa: PLC0415 a second to import
+        from highdicom.seg import Segmentation  # noqa: PLC0415
 
     overlapping = len(planes) > 1
     binary = overlapping or list(labels) == list(range(1, len(labels) + 1))
@@ -173,9 +176,10 @@ def _segmentation(
 
 def _description(code: int, label: str) -> Any:
     """A segment by its label; what it is in SNOMED CT is left as general as the standard allows."""
-    from highdicom import AlgorithmIdentificationSequence  # noqa: PLC0415
-    from highdicom.seg import SegmentDescription  # noqa: PLC0415
-    from pydicom.sr.coding import Code  # noqa: PLC0415
+    with LATE_IMPORTS:
+        from highdicom import AlgorithmIdentificationSequence  # noqa: PLC0415
+        from highdicom.seg import SegmentDescription  # noqa: PLC0415
+        from pydicom.sr.coding import Code  # noqa: PLC0415
 
     return SegmentDescription(
         segment_number=code,

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.plain_numbers import plain_numbers
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.imaging.whole_file import whole_file
@@ -22,7 +23,8 @@ def write_itk(path: Path, volume: Volume) -> None:
     Raises:
         OSError: The disk refuses.
     """
-    import SimpleITK  # noqa: PLC0415 start-up stays quick without it
+    with LATE_IMPORTS:
+        import SimpleITK  # noqa: PLC0415 start-up stays quick without it
 
     array = plain_numbers(volume.array)
     planes = array if array.ndim == 4 else array[:, None]

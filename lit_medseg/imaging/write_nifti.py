@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.plain_numbers import plain_numbers
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.imaging.whole_file import whole_file
@@ -27,7 +28,8 @@ def write_nifti(path: Path, volume: Volume) -> None:
     Raises:
         OSError: The disk refuses.
     """
-    from nibabel.nifti1 import Nifti1Image  # noqa: PLC0415 start-up stays quick without nibabel
+    with LATE_IMPORTS:
+        from nibabel.nifti1 import Nifti1Image  # noqa: PLC0415 start-up stays quick without nibabel
 
     array = plain_numbers(volume.array)
     planes = array if array.ndim == 4 else array[:, None]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from lit_medseg.errors import DataError, expected_got
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.imaging.plain_numbers import plain_numbers
 from lit_medseg.imaging.volume import Volume
 from lit_medseg.imaging.whole_file import whole_file
@@ -21,7 +22,8 @@ def write_stack(path: Path, volume: Volume) -> None:
         DataError: Other numbers of channels, or 64-bit integers that need their 64 bits.
         OSError: The disk refuses.
     """
-    import tifffile  # noqa: PLC0415 start-up stays quick without tifffile
+    with LATE_IMPORTS:
+        import tifffile  # noqa: PLC0415 start-up stays quick without tifffile
 
     array = plain_numbers(volume.array)
     if len(array) not in (1, 3) or (array.dtype.kind in "iu" and array.dtype.itemsize == 8):

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lit_medseg.imaging.late_imports import LATE_IMPORTS
 from lit_medseg.preprocess.cache_index import ArrayRecord
 
 EDGE = 32
@@ -142,7 +143,8 @@ def _touched(
 
 
 def _compress(block: NDArray[Any]) -> bytes:
-    import blosc2  # type: ignore[import-untyped]  # noqa: PLC0415 - half a second that only volumes need
+    with LATE_IMPORTS:
+        import blosc2  # type: ignore[import-untyped]  # noqa: PLC0415 - half a second that only volumes need
 
     plain = np.ascontiguousarray(block)
     packed: bytes = blosc2.compress2(
@@ -157,7 +159,8 @@ def _compress(block: NDArray[Any]) -> bytes:
 
 
 def _decompress(packed: memoryview, crc: int, shape: tuple[int, ...], dtype: str) -> NDArray[Any]:
-    import blosc2  # noqa: PLC0415 - half a second that only volumes need
+    with LATE_IMPORTS:
+        import blosc2  # noqa: PLC0415 - half a second that only volumes need
 
     if zlib.crc32(packed) != crc:
         raise DamagedBlockError

@@ -1,0 +1,10 @@
+"""The lock under which threads import the libraries that are imported late."""
+
+import threading
+
+LATE_IMPORTS = threading.RLock()
+"""Held around `import` within a function that threads call.
+
+Where modules of a library import each other, as nibabel's do, CPython lets a second thread go on with a module that is
+only half executed rather than wait for it for ever; that thread then fails with an `ImportError`.
+"""
