@@ -7,12 +7,14 @@ import importlib
 import os
 import sys
 import tomllib
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
+from lit_medseg.cluster.blame import EXIT_STATUS, blame_of
 from lit_medseg.errors import ConfigError, MedSegError
 
 
@@ -34,6 +36,7 @@ class Verb:
 
 
 TRAIN = "lit_medseg.commands.train"
+_PARENT = "--parent_pid"
 VERBS: dict[str, Verb] = {
     "fit": Verb(TRAIN, "train, or go on with an interrupted run; recorded in MLflow", "--config exp.yaml", True),
     "validate": Verb(TRAIN, "score a run's best checkpoint on the validation cases", "--config exp.yaml", True),
@@ -58,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: the verb's own, 2 for a fault of the user's input (its text, without a traceback), 130
-        for Ctrl-C.
+        for Ctrl-C. A command with `--parent_pid` says by it what its failure is to be blamed on (`EXIT_STATUS`).
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -72,9 +75,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(arguments)
     except MedSegError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return _told(error, arguments, 2)
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        if _PARENT not in arguments:
+            raise
+        traceback.print_exc()
+        return _told(error, arguments, 1)
+
+
+def _told(error: Exception, arguments: Sequence[str], usual: int) -> int:
+    """Give the exit status: to a parent it says what the failure is to be blamed on."""
+    return EXIT_STATUS.get(blame_of(error), usual) if _PARENT in arguments else usual
 
 
 def help_text() -> str:

@@ -4,23 +4,26 @@ from datetime import timedelta
 from typing import Any, cast
 
 from lightning.fabric.plugins import ClusterEnvironment
+from lightning.pytorch import LightningModule
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import STEP_OUTPUT
+from torch import Tensor
 from typing_extensions import override
 
 from lit_medseg.cluster.position import ALONE
 from lit_medseg.cluster.rank_launcher import RankLauncher, RankOrders
+from lit_medseg.cluster.unused_parameters import TORCHS_WORDS, refuse_unused, unused_fault, without_gradient
 
 _TORCHS_MARGIN_S = 60.0
 """How much later than the watch over the ranks torch itself gives a collective up: it cannot say who did not come."""
 
 
 class ExactDDP(DDPStrategy):
-    """Lightning's DDP with two differences.
+    """Lightning's DDP with three differences.
 
     Validation during `fit` calls the task itself and not DDP's forward, which would broadcast the buffers once a batch
-    and hang where ranks have different numbers of batches; the task brings the buffers together once, before. And the
-    ranks are started by `RankLauncher`.
+    and hang where ranks have different numbers of batches; the task brings the buffers together once, before. The
+    ranks are started by `RankLauncher`. And parameters that get no gradient are named before the first step is taken.
 
     Attributes:
         spreads_weights: Whether a rank keeps a part of the weights only.
@@ -34,7 +37,8 @@ class ExactDDP(DDPStrategy):
         """Set up.
 
         Args:
-            find_unused_parameters: Let parameters stay without gradient (frozen parts need no such thing).
+            find_unused_parameters: Let parameters stay without gradient, looked for at each step (frozen parts need no
+                such thing).
             static_graph: Promise that every step uses the same parameters, which lets DDP order its messages once.
             timeout_s: How long ranks wait for one that does not come, which is named then; four times that where it
                 works on whole cases, or prepares data.
@@ -47,6 +51,7 @@ class ExactDDP(DDPStrategy):
             timeout=timedelta(seconds=ALONE * timeout_s + _TORCHS_MARGIN_S),
         )
         self._timeout_s = timeout_s
+        self._waits_for_all = not (find_unused_parameters or static_graph or self.spreads_weights)
         self.orders: RankOrders | None = None
 
     @override
@@ -55,6 +60,26 @@ class ExactDDP(DDPStrategy):
         self._launcher = RankLauncher(
             environment, self.num_processes, self.num_nodes, lambda: self.orders, self._timeout_s
         )
+
+    @override
+    def training_step(self, *args: Any, **kwargs: Any) -> STEP_OUTPUT:
+        try:
+            return super().training_step(*args, **kwargs)
+        except RuntimeError as error:
+            if TORCHS_WORDS not in str(error):
+                raise
+            raise unused_fault(without_gradient(self._task)) from error
+
+    @override
+    def post_backward(self, closure_loss: Tensor) -> None:
+        super().post_backward(closure_loss)
+        if self._waits_for_all:  # the first time alone: what is used is rarely another thing later, see training_step
+            self._waits_for_all = False
+            refuse_unused(self._task)
+
+    @property
+    def _task(self) -> LightningModule:
+        return cast(LightningModule, self.lightning_module)
 
     @override
     def validation_step(self, *args: Any, **kwargs: Any) -> STEP_OUTPUT:

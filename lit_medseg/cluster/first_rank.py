@@ -11,6 +11,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from lit_medseg.cluster.blame import Blame
 from lit_medseg.cluster.hang import Hang
 from lit_medseg.cluster.leave import leave_at_once
 from lit_medseg.cluster.main_stack import main_stack
@@ -161,7 +162,7 @@ class FirstRank(RankWatch):
             if not peer.done:
                 where = peer.standing.position.text
                 text = f"ended without a word (killed, out of memory, or its machine is gone), {where}"
-                self._verdict.add(RankFailure(peer.rank, peer.host, text), Weight.LOST, now)
+                self._verdict.add(RankFailure(peer.rank, peer.host, text, blame=Blame.LOST), Weight.LOST, now)
 
     def _put(self, name: str, rank: int, host: str, value: Any) -> None:
         """Note a rank's value, and tell all once it is the last."""
@@ -190,7 +191,8 @@ class FirstRank(RankWatch):
         for rank, process in enumerate(self.processes, start=1):
             peer = self._peers.come.get(rank)
             if process.poll() and not (peer is not None and peer.done):
-                failure = RankFailure(rank, self.seat.host, _ended(process.returncode))
+                blame = Blame.LOST if process.returncode < 0 else Blame.SETTINGS
+                failure = RankFailure(rank, self.seat.host, _ended(process.returncode), blame=blame)
                 self._verdict.add(failure, Weight.EXIT_STATUS, now)
 
     def _look_for_silence(self, now: float) -> None:
@@ -200,7 +202,7 @@ class FirstRank(RankWatch):
         if missing and now - self._opened_s > JOIN_S:
             listed = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
             text = f"did not come within {JOIN_S:.0f} s of rank 0's start; missing of {self.seat.world_size}: {listed}"
-            failure = RankFailure(missing[0], "an unknown machine", text)
+            failure = RankFailure(missing[0], "an unknown machine", text, blame=Blame.LOST)
         elif self._hang.found:
             hosts = {0: self.seat.host, **{rank: peer.host for rank, peer in self._peers.come.items()}}
             failure = self._hang.failure(hosts, now)

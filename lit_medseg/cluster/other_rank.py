@@ -8,6 +8,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from lit_medseg.cluster.blame import Blame
 from lit_medseg.cluster.leave import leave_at_once
 from lit_medseg.cluster.main_stack import main_stack
 from lit_medseg.cluster.meeting_point import reach_first_rank
@@ -105,7 +106,8 @@ class OtherRank(RankWatch):
         try:
             messages = self._line.receive() if self._selector.select(_POLL_S) else []
         except (EOFError, ValueError):
-            messages = [{"kind": "end", **vars(RankFailure(0, self.seat.address, "ended without a word"))}]
+            lost = RankFailure(0, self.seat.address, "ended without a word", blame=Blame.LOST)
+            messages = [{"kind": "end", **vars(lost)}]
             self._gone = True
         for message in messages:
             self._take(message.pop("kind"), message)

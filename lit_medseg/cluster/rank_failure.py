@@ -5,6 +5,7 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from lit_medseg.cluster.blame import Blame, blame_of
 from lit_medseg.errors import MedSegError
 
 _MAX_TEXT = 1000
@@ -27,6 +28,7 @@ class RankFailure:
         details: Traceback or positions of all ranks; several lines, or empty.
         status: Exit status that it asks for: 2 for a fault that the user can mend, else 1.
         felt: Whether it looks like the effect of another rank's end: a broken connection.
+        blame: What it is to be blamed on.
     """
 
     rank: int
@@ -35,6 +37,7 @@ class RankFailure:
     details: str = ""
     status: int = 1
     felt: bool = False
+    blame: Blame = Blame.SETTINGS
 
     @property
     def where(self) -> str:
@@ -71,13 +74,16 @@ def failure_of(error: BaseException, rank: int, host: str, doing: str = "") -> R
     words = " ".join(str(error).split())
     where = f" ({doing})" if doing and not own else ""
     written = "".join(traceback.format_exception(error))
+    felt = isinstance(error, RuntimeError) and not own and bool(_BROKEN.search(words))
+    blame = blame_of(error)
     return RankFailure(
         rank,
         host,
         f"failed{where}: {_without_folders(name + words)[:_MAX_TEXT]}",
         "" if own else _without_folders(written)[-_MAX_DETAILS:],
         2 if own else 1,
-        isinstance(error, RuntimeError) and not own and bool(_BROKEN.search(words)),
+        felt,
+        Blame.LOST if felt and blame is Blame.SETTINGS else blame,
     )
 
 

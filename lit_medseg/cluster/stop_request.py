@@ -5,8 +5,10 @@ import os
 import time
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lit_medseg.cluster.interruption import Interruption
+if TYPE_CHECKING:  # Lightning, which the parents that ask to stop do without
+    from lit_medseg.cluster.interruption import Interruption
 
 STOP_FILE = "stop.json"
 """In a run's folder: `{"reason": "..."}`, written by whoever wants the run to stop (a sweep that prunes a trial)."""
@@ -55,7 +57,7 @@ class StopRequest:
         parent: Process that this one ends with; None where it lives by itself.
     """
 
-    def __init__(self, interruption: Interruption, parent: int | None = None) -> None:
+    def __init__(self, interruption: "Interruption", parent: int | None = None) -> None:
         self.interruption = interruption
         self._parent = parent
         self._looked = -_LOOK_EVERY_S

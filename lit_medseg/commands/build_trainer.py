@@ -17,6 +17,7 @@ from lit_medseg.commands.best_checkpoint import BestCheckpoint
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.session import Session
 from lit_medseg.tasks.task import Task
+from lit_medseg.tracking.console_lines import ConsoleLines
 
 
 def build_trainer(
@@ -45,9 +46,9 @@ def build_trainer(
         folder = Path(session.logger.log_dir) / "checkpoints"
         arguments["callbacks"].append(BestCheckpoint(folder, task.monitor if validates else None))
     interactive = sys.stderr.isatty() and sys.stdout.isatty()
-    if interactive and arguments.get("enable_progress_bar") is not False:
-        arguments["callbacks"].append(RichProgressBar())
-    arguments["enable_progress_bar"] = interactive and arguments.get("enable_progress_bar") is not False
+    bar = interactive and arguments.get("enable_progress_bar") is not False
+    arguments["enable_progress_bar"] = bar
+    arguments["callbacks"].append(RichProgressBar() if bar else ConsoleLines())
     arguments["enable_model_summary"] = bool(arguments.get("enable_model_summary")) or interactive
     arguments["enable_checkpointing"] = cli.verb == "fit" and not arguments["fast_dev_run"]
     arguments["logger"] = session.logger or False
@@ -69,7 +70,10 @@ def _strategy(arguments: dict[str, Any]) -> Any:
         "plugins": [rank_environment()],
     }
     chosen = Trainer(**{key: arguments[key] for key in keys}, **quiet).strategy  # type: ignore[arg-type]
-    return ExactDDP() if type(chosen) is DDPStrategy else arguments["strategy"]
+    if type(chosen) is not DDPStrategy:
+        return arguments["strategy"]
+    options = chosen._ddp_kwargs  # of `ddp_find_unused_parameters_true`
+    return ExactDDP(find_unused_parameters=bool(options.get("find_unused_parameters")))
 
 
 def _optional(cli: ExperimentCLI, task: Task, validates: bool) -> list[Callback]:

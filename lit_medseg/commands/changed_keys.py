@@ -6,13 +6,12 @@ from typing import Any
 import yaml
 
 from lit_medseg.commands.experiment_cli import ExperimentCLI, comparable
+from lit_medseg.commands.list_changes import list_changes, shorten
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.tracking.checkpoint_card import read_card
-from lit_medseg.tracking.flatten import flatten
 from lit_medseg.tracking.run_folder import RunFolder
 
-_MOST_NAMED = 10
 _PARTS = ("network", "optimizer", "lr_scheduler", "fine_tuning")
 _IN_CHECKPOINT = (*(f"model.init_args.{name}" for name in _PARTS), "learning_rate")
 
@@ -31,15 +30,13 @@ def refuse_changes(cli: ExperimentCLI, data: CaseDataModule, folder: RunFolder |
     """
     where = str(checkpoint) if folder is None else f"run {folder.name}"
     earlier = _earlier(folder, checkpoint)
-    changed = [] if earlier is None else changed_keys(comparable(earlier), comparable(cli.resolved()))
+    changed = [] if earlier is None else list_changes(comparable(earlier), comparable(cli.resolved()))
     if cli.settings.allow_changes:
         _refuse_unchangeable(where, [] if checkpoint is None else changed)
         return
     if changed:
-        more = len(changed) - _MOST_NAMED
-        listed = "; ".join(changed[:_MOST_NAMED]) + (f"; and {more} more" if more > 0 else "")
         todo = "Undo that, start a new run (another --run), or allow it: --allow_changes true"
-        raise ConfigError(expected_got(where, "the configuration has changed", "the run's own", listed, todo))
+        raise ConfigError(expected_got(where, "the configuration has changed", "the run's own", shorten(changed), todo))
     known = folder.read().data_key if folder is not None else str(_card(checkpoint).get("run", {}).get("data_key", ""))
     now = data.summary.key
     if known and known != now:
@@ -62,19 +59,6 @@ def _refuse_unchangeable(where: str, changed: list[str]) -> None:
         raise ConfigError(
             expected_got(where, what, "network, optimizer and schedule of the run", "; ".join(found), todo)
         )
-
-
-def changed_keys(earlier: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """List the keys that differ, each with its two values.
-
-    Args:
-        earlier: What the run computes, nested.
-        now: What it would compute.
-    """
-    before, after = flatten(earlier), flatten(now)
-    keys = [key for key in sorted(before.keys() | after.keys()) if before.get(key) != after.get(key)]
-    texts = {key: (before.get(key, "not set"), after.get(key, "not set")) for key in keys}
-    return [f"{key.replace('/', '.')} {old} before, {new} now" for key, (old, new) in texts.items()]
 
 
 def _earlier(folder: RunFolder | None, checkpoint: Path | None) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from lit_medseg.cluster.read_checkpoint import read_checkpoint
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.tracking.run_folder import check_names
@@ -16,6 +17,7 @@ def check_settings(cli: ExperimentCLI) -> None:
 
     Raises:
         ConfigError: The first such value.
+        CheckpointError: The start weights are not there, or no checkpoint.
     """
     settings = cli.settings
     decay = settings.ema_decay
@@ -35,10 +37,18 @@ def check_settings(cli: ExperimentCLI) -> None:
         if settings[name] and cli.verb != verb:
             todo = f"Leave it out, or call {verb}"
             raise ConfigError(expected_got(f"--{name}", f"it is for {verb}", f"the verb {verb}", cli.verb, todo))
-    if settings.output is not None:
-        _check_output(Path(settings.output))
+    start = settings.get("model.init_args.fine_tuning.start_from")
+    _check_files(start if cli.verb == "fit" else None, settings.output)
     if not settings.trainer.fast_dev_run:
         check_names(cli.experiment, settings.run)
+
+
+def _check_files(start_from: str | None, output: str | None) -> None:
+    """Refuse start weights that are not there, and a folder for predictions that cannot be written."""
+    if start_from is not None:
+        read_checkpoint(Path(start_from))
+    if output is not None:
+        _check_output(Path(output))
 
 
 def _check_output(folder: Path) -> None:

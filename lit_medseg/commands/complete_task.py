@@ -28,10 +28,10 @@ def complete_task(cli: ExperimentCLI, data: CaseDataModule, card: Mapping[str, A
     Raises:
         MedSegError: The network or its settings cannot be used, or do not fit the data.
     """
-    fill_from_data(cli, data)
+    fill_from_data(cli, data.state, data.training.patch_size)
     if card is not None:
         _forget_start(cli)
-    task = _instantiate(cli)
+    task = instantiate_task(cli)
     if task.dense != data.segments:
         expected, got = ("masks", "labels") if task.dense else ("labels", "masks")
         todo = f"Declare data.truth.{expected}, or take the other task"
@@ -66,7 +66,16 @@ def _network_arguments(network: Namespace) -> Iterator[Namespace]:
             yield from _network_arguments(arguments.network)
 
 
-def _instantiate(cli: ExperimentCLI) -> Task:
+def instantiate_task(cli: ExperimentCLI) -> Task:
+    """Build a task of which the settings say everything.
+
+    Args:
+        cli: Parsed, and completed by `fill_from_data`.
+
+    Raises:
+        MedSegError: A class refuses its arguments, or pretrained weights cannot be downloaded.
+        Exception: What else a network of anybody's raises.
+    """
     try:
         task: Task = cli.build("model")
     except OSError as error:  # what the hubs of smp, timm and torch raise without a connection

@@ -25,6 +25,7 @@ from lit_medseg.crossval.run_works import Outcome, run_works
 from lit_medseg.tracking.flatten import flatten
 from lit_medseg.tracking.parent_run import ParentRun
 from lit_medseg.tracking.run_folder import RunFolder
+from lit_medseg.tracking.share_secret import share_secret
 from lit_medseg.tracking.shown_path import shown_path
 from lit_medseg.tracking.store import resolve_uri
 from lit_medseg.tracking.without_paths import without_paths
@@ -132,7 +133,8 @@ class _Crossval:
 
     def _orders(self, folder: RunFolder, parent_run: str) -> Orders:
         settings = self.settings
-        places = (settings.experiment, settings.runs_dir, settings.tracking)
+        tracking = None if settings.tracking is None else share_secret(settings.tracking)
+        places = (settings.experiment, settings.runs_dir, tracking)
         return Orders(settings.configs, settings.words, *places, folder.name, parent_run)
 
     def _choose(self, folder: RunFolder) -> Outcome:

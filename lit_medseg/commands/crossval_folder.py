@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lit_medseg.commands.crossval_settings import CrossvalSettings
+from lit_medseg.commands.list_changes import list_changes, shorten
 from lit_medseg.crossval.check_folds import FoldData
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.tracking.atomic_write import write_atomically
-from lit_medseg.tracking.flatten import flatten
 from lit_medseg.tracking.run_folder import RunFolder, check_names, create_run_folder
 
 FILE = "crossval.json"
-_MOST_NAMED = 10
 
 
 def open_folder(settings: CrossvalSettings, data_hash: str, folds: Sequence[FoldData]) -> tuple[RunFolder, bool]:
@@ -61,16 +60,9 @@ def _refuse_another(folder: RunFolder, plain: Mapping[str, Any]) -> None:
         raise ConfigError(
             expected_got("--name", "the name is taken by another run", "a new name", repr(folder.name), todo)
         )
-    before = flatten(json.loads(file.read_text(encoding="utf-8"))["computed"])
-    now = flatten(json.loads(json.dumps(plain, default=str)))
-    changed = [
-        f"{key.replace('/', '.')} {before.get(key, 'not set')} before, {now.get(key, 'not set')} now"
-        for key in sorted(before.keys() | now.keys())
-        if (before.get(key) or None) != (now.get(key) or None)  # nothing and an empty group are alike
-    ]
+    before = json.loads(file.read_text(encoding="utf-8"))["computed"]
+    changed = list_changes(before, json.loads(json.dumps(plain, default=str)))
     if changed:
-        more = f"; and {len(changed) - _MOST_NAMED} more" if len(changed) > _MOST_NAMED else ""
-        got = "; ".join(changed[:_MOST_NAMED]) + more
         todo = "Undo that, or choose another --name"
         what = "it is a cross-validation of something else"
-        raise ConfigError(expected_got(f"--name {folder.name}", what, "the same configuration", got, todo))
+        raise ConfigError(expected_got(f"--name {folder.name}", what, "the same configuration", shorten(changed), todo))

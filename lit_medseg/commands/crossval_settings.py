@@ -82,7 +82,7 @@ def read_settings(argv: Sequence[str]) -> CrossvalSettings:
     plain, rest = _parser().parse_known_args(argv)
     words = _checked_words(rest)
     data = read_data_settings(plain.config, _of_cases(words))
-    settings = _merged(plain.config)
+    settings = merged_yamls(plain.config)
     if plain.choose_post_processing:
         _check_choosing(settings, data)
     plan = _plan(plain, data)
@@ -155,8 +155,12 @@ def _of_cases(words: Sequence[str]) -> list[str]:
     return found
 
 
-def _merged(files: Sequence[str]) -> dict[str, Any]:
-    """Lay the YAMLs over each other; a part that names another file is read from it."""
+def merged_yamls(files: Sequence[str]) -> dict[str, Any]:
+    """Lay the YAMLs over each other; a part that names another file is read from it.
+
+    Args:
+        files: YAMLs; later ones win.
+    """
     merged: dict[str, Any] = {}
     for file in map(Path, files):
         plain = yaml.safe_load(file.read_text(encoding="utf-8")) or {}

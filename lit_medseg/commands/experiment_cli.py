@@ -14,6 +14,7 @@ from typing_extensions import override
 from lit_medseg.commands.arguments import ARGUMENTS, NOT_COMPUTED
 from lit_medseg.commands.lost_words import refuse_empty_keys, refuse_null
 from lit_medseg.commands.parse_faults import parse_fault
+from lit_medseg.commands.short_lists import short_lists
 from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.errors import ConfigError, MedSegError, expected_got
 from lit_medseg.networks.ports import INPUT_NAMES, OUTPUT_NAMES
@@ -179,11 +180,20 @@ class ExperimentCLI(LightningCLI):
 
         The hash is the same before and after the data have completed the configuration.
         """
-        plain = comparable(self.resolved())
+        plain = self.computed(self.resolved())
+        return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+
+    def computed(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """Leave out of a configuration what names no run: see `comparable`, and what the data have filled.
+
+        Args:
+            plain: As `resolved` gives it, or a run's `config.yaml`; not changed.
+        """
+        kept = comparable(plain)
         for path in (key.split(".") for key in _FILLED):
             if not _at(self.given, path):
-                _drop(plain, path)
-        return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()
+                _drop(kept, path)
+        return kept
 
     def build(self, key: str) -> Any:
         """Instantiate one part of the settings.
@@ -225,7 +235,7 @@ def _own_error(key: str, error: BaseException) -> BaseException:
         own = own.__cause__
     if isinstance(own, MedSegError | OSError):
         return own
-    got = f"{type(own).__name__}: {' '.join(str(own).split())[:500].rstrip('.')}"
+    got = f"{type(own).__name__}: {short_lists(' '.join(str(own).split()))[:500].rstrip('.')}"
     return ConfigError(
         expected_got(key, "it cannot be built", "values that its classes take", got, "Correct init_args")
     )

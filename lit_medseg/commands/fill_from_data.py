@@ -8,7 +8,7 @@ from typing import Any
 from jsonargparse import Namespace
 
 from lit_medseg.commands.experiment_cli import ExperimentCLI
-from lit_medseg.data.datamodule import CaseDataModule
+from lit_medseg.data.fitted_state import FittedState
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.inference.sliding_window import SlidingWindow
 from lit_medseg.networks.ports import fill_ports
@@ -19,18 +19,19 @@ _SLICES = f"{SlicesAsChannels.__module__}.{SlicesAsChannels.__qualname__}"
 _WINDOWS = f"{SlidingWindow.__module__}.{SlidingWindow.__qualname__}"
 
 
-def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
+def fill_from_data(cli: ExperimentCLI, state: FittedState, patch_size: list[int] | None) -> None:
     """Complete the task's settings in place, so that the resolved YAML states them.
 
     Args:
         cli: Parsed; its `model` settings are completed.
-        data: Prepared.
+        state: Of the data.
+        patch_size: Sides of a training patch; None for whole images.
 
     Raises:
         ConfigError: The YAML states a coding that contradicts the data's.
     """
     model = cli.settings.model.init_args
-    coding = _as_setting(data.target)
+    coding = _as_setting(state.target)
     stated = model.get("target")
     if stated is not None and _plain_target(stated) != _plain_target(coding):
         todo = "Leave target out: it is taken from the data"
@@ -39,11 +40,10 @@ def fill_from_data(cli: ExperimentCLI, data: CaseDataModule) -> None:
         )
     model.target = coding
     given = cli.given["model"]["init_args"]["network"].get("init_args") or {}
-    state = data.state
-    numbers = _Numbers(state.image_channels, state.target.channels, data.training.patch_size, state.spacing_mm)
+    numbers = _Numbers(state.image_channels, state.target.channels, patch_size, state.spacing_mm)
     _fill_network(model.network, given, numbers)
-    if data.training.patch_size is not None:
-        _fill_windows(model, data.training.patch_size)
+    if patch_size is not None:
+        _fill_windows(model, patch_size)
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,34 @@ class Attempt:
     after: int = 0
 
 
+def refuse_unusable(cli: ExperimentCLI) -> None:
+    """Refuse a run or a checkpoint that nobody can go on with, before the data are read; on the first rank.
+
+    Args:
+        cli: Parsed.
+
+    Raises:
+        ConfigError: The named run is finished.
+        CheckpointError: The named checkpoint cannot be used.
+        TrackingError: The state of the named run cannot be read.
+    """
+    if rank_zero_only.rank != 0:  # type: ignore[attr-defined]  # Lightning sets it on the function
+        return
+    asked = cli.settings.ckpt_path or cli.settings.resume
+    if asked == "auto" and cli.settings.run is not None:
+        _named(cli)
+    if asked in ("auto", "never"):
+        return
+    path = Path(asked)
+    read_card(path)
+    damage = find_damage(path)
+    if damage:
+        todo = "Name another one, or use --resume auto"
+        raise CheckpointError(expected_got(path, "the checkpoint is damaged", "a whole file", damage, todo))
+
+
 def find_attempt(cli: ExperimentCLI, data: CaseDataModule) -> Attempt:
-    """Find the run to go on with, as `--resume` and `--run` say.
+    """Find the run to go on with, as `--resume` and `--run` say; `refuse_unusable` comes before.
 
     Args:
         cli: Completed from the data.
@@ -57,11 +83,12 @@ def find_attempt(cli: ExperimentCLI, data: CaseDataModule) -> Attempt:
     folder = _newest_unfinished(cli, data) if cli.settings.run is None else _named(cli)
     if folder is None:
         return Attempt()
-    after = folder.read().attempt
+    state = folder.read()
+    folder.refuse_busy(state)  # not before: whoever works on it may end while the data are read
     checkpoint = newest_whole(folder.path / "checkpoints")
     if cli.settings.run is not None:
         refuse_changes(cli, data, folder, checkpoint)
-    return Attempt(folder, checkpoint, after)
+    return Attempt(folder, checkpoint, state.attempt)
 
 
 def _named(cli: ExperimentCLI) -> RunFolder | None:
@@ -73,7 +100,6 @@ def _named(cli: ExperimentCLI) -> RunFolder | None:
     if state.status == "FINISHED":
         todo = "Choose another name, or leave --run out"
         raise ConfigError(expected_got("--run", "the run is finished", "a new or unfinished run", folder.name, todo))
-    folder.refuse_busy(state)
     return folder
 
 
@@ -95,11 +121,6 @@ def _newest_unfinished(cli: ExperimentCLI, data: CaseDataModule) -> RunFolder | 
 
 def _from_path(cli: ExperimentCLI, data: CaseDataModule, path: Path) -> Attempt:
     """Go on from a named checkpoint: within its unfinished run where that stays one history, else in a new run."""
-    read_card(path)
-    damage = find_damage(path)
-    if damage:
-        todo = "Name another one, or use --resume auto"
-        raise CheckpointError(expected_got(path, "the checkpoint is damaged", "a whole file", damage, todo))
     folder = _unfinished_run_of(path) if _repeats(path, cli.settings.allow_changes) else None
     if folder is not None and cli.settings.run not in (None, folder.name):
         folder = None

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lit_medseg.commands.experiment_cli import ExperimentCLI
+from lit_medseg.commands.nearest_run import nearest_run
 from lit_medseg.errors import CheckpointError, ConfigError
 from lit_medseg.tracking.checkpoint_card import read_card
 from lit_medseg.tracking.run_folder import RunFolder, all_runs
@@ -73,18 +74,19 @@ def config_of_checkpoint(argv: list[str]) -> dict[str, Any] | None:
 def _best_of_newest(cli: ExperimentCLI) -> Path:
     """Find the best checkpoint of the run that the command line means."""
     root, experiment = Path(cli.settings.runs_dir), cli.experiment
-    runs = [run for run in all_runs(root) if run.experiment == experiment]
+    known = [run for run in all_runs(root) if run.experiment == experiment]
     if cli.settings.run is not None:
-        runs = [run for run in runs if run.name == cli.settings.run]
+        runs = [run for run in known if run.name == cli.settings.run]
         what = f"run {cli.settings.run!r} of experiment {experiment!r}"
     else:
         wanted = cli.config_hash()
-        runs = [run for run in runs if run.read().config_hash == wanted and run.read().status == "FINISHED"]
+        runs = [run for run in known if run.read().config_hash == wanted and run.read().status == "FINISHED"]
         what = f"finished run of this YAML in experiment {experiment!r}"
     found = [run for run in runs if (run.path / "checkpoints" / BEST).is_file()]
     if not found:
+        near = "" if cli.settings.run is not None else nearest_run(cli, known)
         raise CheckpointError(
-            f"{cli.verb}: no checkpoint, expected a {what} below {root}, got none. "
+            f"{cli.verb}: no checkpoint, expected a {what} below {root}, got none. {near}"
             f"Run `python -m lit_medseg fit` with the same arguments first, or give --ckpt_path."
         )
     newest = max(found, key=lambda run: run.read().started)

@@ -128,7 +128,7 @@ def _unknown_top(key: str, known: Sequence[str]) -> str:
 def _unknown(place: _Place, key: str, known: Iterable[str]) -> str:
     names = sorted(known)
     what = f"unknown key of {place.class_path}" if place.class_path else "unknown key"
-    near = difflib.get_close_matches(key, names, n=len(names), cutoff=0.0)
+    near = difflib.get_close_matches(key, names, n=len(names), cutoff=0.0) if names else []
     if not near:
         return expected_got(place.below(key), what, "none", repr(key), f"Take it out. {_HELP}")
     named = names if len(names) <= _MOST_NAMED else near[:5]

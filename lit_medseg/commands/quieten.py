@@ -27,6 +27,7 @@ def quieten() -> None:
         r"`torch.jit.interface` is deprecated",  # timm, when it is imported
         r"``instantiate_classes`` was deprecated",
         r"Found .* module\(s\) in eval mode at the start of training",  # frozen parts
+        r"Grad strides do not match bucket view strides",  # one layout, written in two ways: 1x1 kernels, channels last
         r"The `srun` command is available on your system but is not used",  # ranks are started by `submit`, or by fit
     ):
         warnings.filterwarnings("ignore", message=pattern)

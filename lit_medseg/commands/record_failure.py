@@ -31,7 +31,7 @@ def record_failure(session: Session, failure: RankFailure, reason: str | None = 
             _describe(logger, failure)
         except (OSError, TrackingError) as error:  # a full disk, which may be what failed: the status counts more
             _LOG.warning("the failure cannot be written down: %s", error)
-    session.end("FAILED", failure.line if reason is None else reason, END_S)
+    session.end("FAILED", failure.line if reason is None else reason, END_S, failure.blame)
 
 
 def _describe(logger: RunLogger, failure: RankFailure) -> None:

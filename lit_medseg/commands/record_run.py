@@ -33,7 +33,7 @@ from lit_medseg.tracking.run_logger import RunLogger
 from lit_medseg.tracking.share_run_folder import ShareRunFolder
 from lit_medseg.tracking.system_metrics import SystemMetrics
 from lit_medseg.tracking.throughput import Throughput
-from lit_medseg.tracking.without_password import without_password
+from lit_medseg.tracking.without_password import without_secret
 from lit_medseg.tracking.without_paths import without_paths
 from lit_medseg.tracking.wrong_cases import WrongCases
 
@@ -140,7 +140,7 @@ def _resolved(cli: ExperimentCLI) -> dict[str, Any]:
     """Give the YAML that repeats the run: whole, under its name, and free of what belongs to one call."""
     resolved = {**cli.resolved(), "experiment": cli.experiment}
     if resolved.get("tracking"):
-        resolved["tracking"] = without_password(resolved["tracking"])
+        resolved["tracking"] = without_secret(resolved["tracking"])
     return {key: value for key, value in resolved.items() if key not in OF_ONE_CALL}
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lightning.pytorch.utilities import rank_zero_only
 
+from lit_medseg.cluster.blame import Blame
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.find_attempt import Attempt
 from lit_medseg.commands.find_checkpoint import Checkpoint
@@ -59,20 +60,23 @@ class Session:
             self._attempt = f"{_place()}, {time.strftime('%Y-%m-%d %H:%M:%S')}, {start}"
             self.logger.log_tags({self._attempt_key: self._attempt})
 
-    def end(self, status: Status, reason: str = "", timeout_s: float = 60.0) -> None:
+    def end(
+        self, status: Status, reason: str = "", timeout_s: float = 60.0, blame: Blame = Blame.SETTINGS
+    ) -> None:
         """End the run; a second call (of the thread that watches the ranks, say) waits for the first, nothing else.
 
         Args:
             status: How it ended.
             reason: Why, for a run that did not finish.
             timeout_s: How long to wait for MLflow; what it has not taken by then waits in the run folder.
+            blame: Of a FAILED run: what its failure is to be blamed on.
         """
         with self._lock:
             if self.logger is not None and not self._ended:
                 self._ended = True
                 if self.owns and self.logger.queue is not None and self._attempt:
                     self.logger.log_tags({self._attempt_key: f"{self._attempt}; {status}{': ' * bool(reason)}{reason}"})
-                self.logger.close(status if self.owns else None, reason, timeout_s)
+                self.logger.close(status if self.owns else None, reason, timeout_s, blame)
 
     @property
     def _attempt_key(self) -> str:

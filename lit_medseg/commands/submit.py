@@ -11,7 +11,6 @@ from lit_medseg.commands.job_plan import CONFIG, JobPlan, remove_job
 from lit_medseg.commands.submit_options import SubmitOptions, read_options
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.tracking.atomic_write import write_atomically
-from lit_medseg.tracking.lease import is_alive
 from lit_medseg.tracking.run_folder import RunFolder, create_run_folder
 
 _SCRIPT = "submitted.sh"
@@ -81,7 +80,7 @@ def _refuse_other(folder: RunFolder, config_hash: str) -> None:
     """Refuse to go on with a run that is finished, in work, or of another YAML."""
     state = folder.read()
     todo = "Choose another name, or leave --run out"
-    if state.status == "FINISHED" or (state.status == "RUNNING" and is_alive(state.owner, folder.lease)):
+    if state.status == "FINISHED" or folder.is_busy(state):
         got = f"{folder.name}, which is {state.status}"
         raise ConfigError(expected_got("--run", "nothing to go on with", "a new or unfinished run", got, todo))
     if state.config_hash != config_hash:

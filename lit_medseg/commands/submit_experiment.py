@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from lit_medseg.commands.crossval_settings import read_settings
+from lit_medseg.commands.crossval_settings import merged_yamls, read_settings
 from lit_medseg.commands.job_plan import CONFIG, JobPlan, parent_places
 from lit_medseg.commands.submit_options import SubmitOptions
 from lit_medseg.errors import ConfigError, expected_got
@@ -54,13 +54,15 @@ def plan_crossval(options: SubmitOptions) -> JobPlan:
     configs = [word for config in options.configs for word in ("--config", config)]
     settings = read_settings([*configs, *folds, *options.rest])
     cli = _parsed(options.configs, list(settings.words))
-    frozen = frozen_yaml(_parsed(options.configs, [])) if settings.words else frozen_yaml(cli)
+    given = _parsed(options.configs, []).given if settings.words else cli.given
+    # the user's own words, which name a cross-validation: the job goes on with one that was begun by hand
+    frozen = {**_in_own_words(merged_yamls(options.configs), given), "experiment": settings.experiment}
     places = parent_places(options.profile, settings.devices is not None, settings.workers is not None)
     return JobPlan(
         root=settings.runs_dir,
         experiment=settings.experiment,
         arguments=(*folds, *options.rest, *places),
-        files={CONFIG: frozen},
+        files={CONFIG: yaml.safe_dump(frozen, sort_keys=False)},
     )
 
 
@@ -99,6 +101,13 @@ def _rank_arguments(options: SubmitOptions) -> list[str]:
     accelerator = "gpu" if profile.gpus_per_node else "cpu"
     trainer = {"accelerator": accelerator, "devices": profile.devices, "num_nodes": profile.nodes}
     return [word for key, value in trainer.items() for word in (f"--trainer.{key}", str(value))]
+
+
+def _in_own_words(raw: Any, given: Any) -> Any:
+    """Leave a part of a YAML as it is; one that names a file is what the file says, which does not move with it."""
+    if isinstance(raw, dict) and isinstance(given, dict):
+        return {key: _in_own_words(value, given.get(key)) for key, value in raw.items()}
+    return _written(given) if isinstance(given, dict) and "__path__" in given else raw
 
 
 def _written(value: Any) -> Any:

@@ -13,6 +13,7 @@ from lit_medseg.sweep.nested import read_experiment
 from lit_medseg.sweep.place import Place
 from lit_medseg.sweep.read_plan import read_plan
 from lit_medseg.sweep.sampling import check_sampler
+from lit_medseg.sweep.study import quieten
 from lit_medseg.tracking.run_folder import check_names
 
 _KEPT = ("--workers", "--devices", "--devices-per-trial", "--storage", "--runs_dir", "--tracking")
@@ -33,6 +34,7 @@ def plan_sweep(options: SubmitOptions) -> JobPlan:
     given = sweep_parser().parse_args(["--config", options.configs[-1], *options.rest])
     plan = read_plan(Path(given.config), given.preset, given.name)
     check_names(plan.name, None)
+    quieten()
     check_sampler(plan)
     bases = [read_experiment(path) for path in plan.experiments]
     place = Place(Path(given.runs_dir or bases[0].get("runs_dir") or "runs"), plan.name)

@@ -14,16 +14,12 @@ from lit_medseg.commands.check_settings import check_settings
 from lit_medseg.commands.count_ranks import count_ranks
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.quieten import quieten
+from lit_medseg.commands.sweep_model import check_model
+from lit_medseg.data.datamodule import CaseDataModule
 from lit_medseg.data.rank_batches import check_divides
 from lit_medseg.errors import ConfigError, MedSegError, expected_got
 from lit_medseg.sweep.trials_of_space import COST, with_callback
-
-_RECORDED = (
-    "train/images_per_s", "time/epoch_s", "time/validation_s", "time/first_batch_s", "time/data_wait_share",
-    "train/grad_norm", "train/grad_norm_max", "train/lr",
-)  # fmt: skip
-"""What every run records beside the metrics of its task, see `Throughput`."""
-_COST = ("cost/parameters", "cost/gpu_memory_mib", "cost/seconds_per_image")
+from lit_medseg.tracking.throughput import RECORDED
 
 
 def check(file: Path) -> int:
@@ -43,10 +39,16 @@ def check(file: Path) -> int:
     logging.getLogger("lightning.fabric.utilities.seed").setLevel(logging.ERROR)
     asked: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
-        for where, settings in asked["variants"]:
-            _try(where, settings, Path(folder) / "variant.yaml")
+        built: set[str] = set()
+        for number, (where, settings) in enumerate(asked["variants"]):
+            cli, data = _parsed(where, settings, Path(folder) / "variant.yaml")
+            model = json.dumps([settings.get(key) for key in ("model", "data", "dropout")])
+            # the first, the experiment itself, is trained below, which tells more
+            if number and model not in built:
+                _built(where, cli, data)
+            built.add(model)
         names = _logged(asked["variants"][0][1], Path(folder))
-    known = sorted({*names, *_RECORDED, *_COST})
+    known = sorted({*names, *RECORDED})
     for metric in asked["metrics"]:
         if metric not in known:
             near = difflib.get_close_matches(metric, known, n=1, cutoff=0.0)[0]
@@ -56,16 +58,24 @@ def check(file: Path) -> int:
     return 0
 
 
-def _try(where: str, settings: dict[str, Any], file: Path) -> None:
-    """Parse one variant as `fit` would."""
+def _parsed(where: str, settings: dict[str, Any], file: Path) -> tuple[ExperimentCLI, CaseDataModule]:
+    """Parse one variant as `fit` would; its data are not prepared."""
     file.write_text(yaml.safe_dump(settings, sort_keys=False), encoding="utf-8")
     try:
         cli = ExperimentCLI(["fit", "--config", str(file)])
         check_settings(cli)
-        data = cli.build("data")
+        data: CaseDataModule = cli.build("data")
         check_divides(data.loading.batch_size, count_ranks(cli))
     except MedSegError as error:
-        raise ConfigError(f"{where}: {error}" if where else f"experiment: {error}") from error
+        raise ConfigError(f"{where}: {error}") from error
+    return cli, data
+
+
+def _built(where: str, cli: ExperimentCLI, data: CaseDataModule) -> None:
+    try:
+        check_model(cli, data)
+    except MedSegError as error:
+        raise ConfigError(f"{where}: {error}") from error
 
 
 def _logged(settings: dict[str, Any], folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ from lit_medseg.commands.check_settings import check_settings
 from lit_medseg.commands.count_ranks import count_ranks, find_seat
 from lit_medseg.commands.end_early import end_early
 from lit_medseg.commands.experiment_cli import ExperimentCLI
-from lit_medseg.commands.find_attempt import Attempt, find_attempt
+from lit_medseg.commands.find_attempt import Attempt, find_attempt, refuse_unusable
 from lit_medseg.commands.find_checkpoint import config_of_checkpoint, find_checkpoint
 from lit_medseg.commands.keep_post_processing import post_process_chooser
 from lit_medseg.commands.order_ranks import order_ranks
@@ -30,7 +30,7 @@ from lit_medseg.commands.rank_facts import compared_facts
 from lit_medseg.commands.record_run import record_start, recording_callbacks, report
 from lit_medseg.commands.report_predictions import NOTHING_DONE, predicted_status, report_skipped
 from lit_medseg.commands.session import open_session
-from lit_medseg.commands.start_attempt import announce, for_ranks, resume_checkpoints
+from lit_medseg.commands.start_attempt import announce, announce_work, for_ranks, resume_checkpoints
 from lit_medseg.commands.take_studies import take_studies
 from lit_medseg.commands.warn_seen import find_seen, warn_seen
 from lit_medseg.commands.watched_ranks import watched_ranks
@@ -73,6 +73,8 @@ def main(argv: list[str]) -> int:
 def _verb(cli: ExperimentCLI, argv: list[str], interruption: Interruption, watch: RankWatch | None) -> int:
     """Run one verb; see `main`."""
     dry = bool(cli.settings.trainer.fast_dev_run)
+    if cli.verb == "fit" and not dry:
+        refuse_unusable(cli)
     checkpoint = None if cli.verb == "fit" or dry else find_checkpoint(cli)
     take_studies(cli, checkpoint)
     data: CaseDataModule = cli.build("data")
@@ -100,6 +102,7 @@ def _verb(cli: ExperimentCLI, argv: list[str], interruption: Interruption, watch
         words = [*argv, *for_ranks(cli.verb, found)]
         start = order_ranks(trainer, session, interruption, words, facts, found, watch)
         announce(session, start)
+        announce_work(session, data, trainer)
         record_start(cli, session, data)
         if checkpoint is not None:
             warn_seen(find_seen(cli.verb, data, checkpoint.card), session.logger)

@@ -25,7 +25,7 @@ class Orders:
         words: The user's further arguments of `fit`.
         experiment: Name of the experiment.
         runs_dir: Folder of all run folders.
-        tracking: The store's address; None where the children find it as this process does.
+        tracking: The store's address, without its password; None where the children find it as this process does.
         name: The cross-validation's.
         parent_run: Its MLflow run.
     """

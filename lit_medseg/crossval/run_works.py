@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from lit_medseg.cluster.blame import EXIT_STATUS, Blame
 from lit_medseg.cluster.child import Child, poll_child, start_child, stop_children
 from lit_medseg.cluster.child_log import end_in_words
 from lit_medseg.cluster.device_pool import DevicePool, Slot
@@ -14,8 +15,8 @@ from lit_medseg.errors import MedSegError
 _POLL_S = 0.2
 PATIENCE_S = 300.0
 """How long children may take for their checkpoints once they are told to stop; a scheduler may be less patient."""
-_FAULT = 2
-"""Exit status for a fault of the user's input, which the other folds would run into as well."""
+_FAULTS = (2, EXIT_STATUS[Blame.AROUND], EXIT_STATUS[Blame.DISK])
+"""Exit statuses for what the other folds would run into as well: a fault of the user's input, a full disk."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _note_end(one: _Running, waiting: deque[FoldWork], outcome: Outcome, tell: C
         waiting.appendleft(work)
         return
     _note_failure(work, text, outcome, tell)
-    if status == _FAULT:
+    if status in _FAULTS:
         outcome.fault = outcome.fault or f"{work.title}: {text}"
 
 

@@ -171,6 +171,13 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         return replace(dataset, on_device=False)[SampleKey(0, 0, 0)]
 
     @property
+    def augmentation(self) -> Augmentation | BatchAugmentation:
+        """The YAML's augmentation, else the modality's."""
+        asked = self.training.augmentation
+        chosen = self.default_augmentation() if asked is None else asked
+        return chosen if isinstance(chosen, BatchAugmentation) else Augmentation(chosen)
+
+    @property
     def manifest(self) -> Manifest:
         """The checked cases."""
         return self._cases().manifest
@@ -218,7 +225,7 @@ class CaseDataModule(pl.LightningDataModule, ABC):
         """Give this rank's training batches."""
         start, self._start = self._start, Start()
         ranks = Ranks.of(self.trainer)
-        return training_loader(self._ready(), self.training, self._augmentation, self.loading, ranks, start)
+        return training_loader(self._ready(), self.training, self.augmentation, self.loading, ranks, start)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[DataLoader[Batch]]:
         """Give this rank's validation batches; an empty list where the split validates nothing."""
@@ -245,17 +252,10 @@ class CaseDataModule(pl.LightningDataModule, ABC):
                 batch[key] = batch[key].to(device, non_blocking=True)
         return augmented_on_device(batch, device, isinstance(self.target, MultiLabel))
 
-    @property
-    def _augmentation(self) -> Augmentation | BatchAugmentation:
-        """The YAML's augmentation, else the modality's."""
-        asked = self.training.augmentation
-        chosen = self.default_augmentation() if asked is None else asked
-        return chosen if isinstance(chosen, BatchAugmentation) else Augmentation(chosen)
-
     def _prepare_sets(self) -> None:
         """Prepare the cases of the split."""
         if self._prepared is None:
-            augmentation = self._augmentation
+            augmentation = self.augmentation
             if self._adopted is None and isinstance(augmentation, Augmentation) and augmentation.specs:
                 _ = augmentation.compose  # a wrong key is named now, not by a worker after an hour of caching
             self._prepared = prepare_cases(self._plan())

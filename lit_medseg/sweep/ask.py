@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 _TOGETHER = re.compile(r"gp:relative_params:\d+")
+_PATIENCE_S = 60.0
+"""How long to wait for a worker that draws; who waits does not look after its own trials."""
 EXHAUSTED = "lit_medseg/exhausted"
-"""Study attribute: the sampler has nothing new."""
+"""Study attribute: class path of the sampler that has nothing new."""
+
+
+class NotNow(Exception):  # noqa: N818 - no error: one asks again
+    """A child of a dead worker still works on a trial: a new one would be drawn without its result, on its devices."""
 
 
 @dataclass(frozen=True)
@@ -50,49 +56,49 @@ def next_trial(plan: Plan, study: "Study", place: Place, new: bool, lives: Calla
         lives: Tells whether a child of a dead worker still works on the trial of a number.
 
     Returns:
-        The trial; None where there is none to begin now.
+        The trial; None where there is none to begin.
+
+    Raises:
+        NotNow: None can be begun before a child without a worker has stopped.
+        TrackingError: Another worker draws, or hangs.
     """
-    with file_lock(place.ask_lock):
+    with file_lock(place.ask_lock, _PATIENCE_S):
         trials = study.get_trials(deepcopy=False)
-        left = _left_behind(study, trials, place, lives)
-        if left is not None:
-            frozen, claim = left
-            try:
-                return _settled(plan, study, frozen.number, frozen._trial_id, claim)
-            except BaseException:
-                claim.give_back()
-                raise
+        left = _left_behind(trials, place)
+        orphans = [frozen for frozen in left if lives(frozen.number)]
+        for frozen in left:
+            claim = None if frozen in orphans else _taken_over(study, frozen.number, place)
+            if claim is not None:
+                return _gone_on_with(plan, study, frozen, claim)
+        if orphans:
+            raise NotNow
         if not new or not _room(plan, study, trials):
             return None
         return _new(plan, study, place, trials)
 
 
-def _left_behind(
-    study: "Study", trials: list["FrozenTrial"], place: Place, lives: Callable[[int], bool]
-) -> tuple["FrozenTrial", Claim] | None:
+def _left_behind(trials: list["FrozenTrial"], place: Place) -> list["FrozenTrial"]:
+    """List the trials whose worker is gone."""
     from optuna.trial import TrialState  # noqa: PLC0415 (`--help` is instant)
 
-    for trial in trials:
-        if trial.state != TrialState.RUNNING:
-            continue
-        folder = place.trial(trial.number)
-        held = [claim for claim in claims(folder)[-1:] if claim.held]
-        if held or lives(trial.number):
-            continue
-        # its worker may have settled it since the trials were read, and gone
-        if study.get_trials(deepcopy=False)[trial.number].state != TrialState.RUNNING:
-            continue
-        claim = take(folder)
-        if claim is not None:
-            return trial, claim
-    return None
+    running = [trial for trial in trials if trial.state == TrialState.RUNNING]
+    return [one for one in running if not any(claim.held for claim in claims(place.trial(one.number))[-1:])]
+
+
+def _taken_over(study: "Study", number: int, place: Place) -> Claim | None:
+    from optuna.trial import TrialState  # noqa: PLC0415 (`--help` is instant)
+
+    # its worker may have settled it since the trials were read, and gone
+    if study.get_trials(deepcopy=False)[number].state != TrialState.RUNNING:
+        return None
+    return take(place.trial(number))
 
 
 def _room(plan: Plan, study: "Study", trials: list["FrozenTrial"]) -> bool:
     from optuna.trial import TrialState  # noqa: PLC0415 (`--help` is instant)
 
     begun = sum(trial.state != TrialState.WAITING for trial in trials)
-    if study.user_attrs.get(EXHAUSTED) or begun >= _grid_size(plan):
+    if study.user_attrs.get(EXHAUSTED) == plan.sampler.path or begun >= _grid_size(plan):
         return False
     return plan.budget.trials is None or begun < plan.budget.trials
 
@@ -116,16 +122,20 @@ def _new(plan: Plan, study: "Study", place: Place, trials: list["FrozenTrial"]) 
     return None if claim is None else Asked(trial, settings, claim)
 
 
-def _settled(plan: Plan, study: "Study", number: int, trial_id: int, claim: Claim) -> Asked:
+def _gone_on_with(plan: Plan, study: "Study", frozen: "FrozenTrial", claim: Claim) -> Asked:
     """Take a trial up again; what its worker had not drawn yet is drawn now, and is the same."""
     from optuna import Trial  # noqa: PLC0415 (`--help` is instant)
 
-    study.sampler = make_sampler(plan, number)
-    trial = Trial(study, trial_id)
-    drawn = _drawn_together(study._storage.get_trial_system_attrs(trial_id))
-    if drawn:
-        trial._fixed_params = {**drawn, **trial._fixed_params}
-    return Asked(trial, _draw(plan, study, trial, together=not drawn), claim)
+    try:
+        study.sampler = make_sampler(plan, frozen.number)
+        trial = Trial(study, frozen._trial_id)
+        drawn = _drawn_together(study._storage.get_trial_system_attrs(frozen._trial_id))
+        if drawn:
+            trial._fixed_params = {**drawn, **trial._fixed_params}
+        return Asked(trial, _draw(plan, study, trial, together=not drawn), claim)
+    except BaseException:
+        claim.give_back()
+        raise
 
 
 def _drawn_together(attributes: dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,14 @@ import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from lit_medseg.sweep.plan import Objective
 from lit_medseg.tracking.records import parse_record
+
+LOSS = "train/loss"
+"""A run records it when an epoch has ended, after all else."""
 
 
 @dataclass
@@ -16,11 +20,12 @@ class History:
 
     Attributes:
         folder: The run folder.
-        values: By metric, by epoch (the number of epochs trained, from 1), each epoch's last value.
+        values: By metric, by epoch (the number of epochs trained, from 1): one, or those of several validations.
     """
 
     folder: Path
-    values: dict[str, dict[int, float]] = field(default_factory=dict)
+    values: dict[str, dict[int, list[float]]] = field(default_factory=dict)
+    _is_whole: bool = False
     _position: int = 0
     _epochs: dict[int, int] = field(default_factory=dict)
     _waiting: list[tuple[str, int, float]] = field(default_factory=list)
@@ -52,28 +57,37 @@ class History:
     def _place(self, key: str, step: int, value: float) -> None:
         """Put a value into its epoch; Lightning records the epoch of a step beside the step's metrics."""
         if step in self._epochs:
-            self.values.setdefault(key, {})[self._epochs[step] + 1] = value
+            self._add(key, self._epochs[step] + 1, value)
         else:
             self._waiting.append((key, step, value))
+
+    def _add(self, key: str, epoch: int, value: float) -> None:
+        self.values.setdefault(key, {}).setdefault(epoch, []).append(value)
 
     def finish(self) -> None:
         """Place what has no epoch (a number that belongs to the whole run) at its end."""
         self.update()
         last = max(self._epochs.values(), default=0) + 1
         for key, _, value in self._waiting:
-            self.values.setdefault(key, {})[last] = value
-        self._waiting = []
+            self._add(key, last, value)
+        self._waiting, self._is_whole = [], True
+
+    def by_epoch(self, metric: str) -> dict[int, float]:
+        """Give the last value of each epoch that has ended: before that, one more may come."""
+        over = math.inf if self._is_whole else max(self.epochs - 1, *self.values.get(LOSS, ()), 0)
+        return {epoch: values[-1] for epoch, values in self.values.get(metric, {}).items() if epoch <= over}
 
     def first(self, metric: str, is_so: Callable[[float], bool]) -> int | None:
         """Give the first epoch whose value is so; 0 for a number without an epoch, None where none is."""
         if any(key == metric and is_so(value) for key, _, value in self._waiting):
             return 0
-        return min((epoch for epoch, value in self.values.get(metric, {}).items() if is_so(value)), default=None)
+        found = (epoch for epoch, values in self.values.get(metric, {}).items() if any(map(is_so, values)))
+        return min(found, default=None)
 
     def most(self, metric: str) -> float | None:
         """Give the largest value of a metric; None where there is none."""
         waiting = [value for key, _, value in self._waiting if key == metric]
-        return max([*waiting, *self.values.get(metric, {}).values()], default=None)
+        return max([*waiting, *chain.from_iterable(self.values.get(metric, {}).values())], default=None)
 
     @property
     def epochs(self) -> int:
@@ -81,8 +95,8 @@ class History:
         return max(self._epochs.values(), default=-1) + 1
 
 
-def value_of(objective: Objective, values: dict[int, float]) -> float:
-    """Bring the values of a metric over the epochs down to the one that counts.
+def value_of(objective: Objective, values: dict[int, list[float]]) -> float:
+    """Bring the values of a metric over a run's validations down to the one that counts.
 
     Args:
         objective: Metric, direction, and which value counts.
@@ -91,7 +105,7 @@ def value_of(objective: Objective, values: dict[int, float]) -> float:
     Returns:
         The number; NaN where there is none, or where one that counts is NaN.
     """
-    in_order = [values[epoch] for epoch in sorted(values)]
+    in_order = [value for epoch in sorted(values) for value in values[epoch]]
     if not in_order:
         return math.nan
     if objective.take == "last":

@@ -1,23 +1,28 @@
 """A worker of a sweep: takes trials as long as there are any, and looks after those that it has."""
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from lit_medseg.cluster.blame import Blame, blame_of
 from lit_medseg.cluster.child import stop_children
 from lit_medseg.cluster.device_pool import DevicePool, Slot
 from lit_medseg.cluster.parent_signals import ParentSignals
 from lit_medseg.errors import MedSegError
-from lit_medseg.sweep.ask import Asked, next_trial
-from lit_medseg.sweep.claim import claims
+from lit_medseg.sweep.ask import Asked, NotNow, next_trial
+from lit_medseg.sweep.claim import was_excused
 from lit_medseg.sweep.frame import Frame
 from lit_medseg.sweep.parts import make_parts
+from lit_medseg.sweep.proven_host import is_proven, prove
+from lit_medseg.sweep.silence import Silence
+from lit_medseg.sweep.study import answers, is_storage_fault, one_line
 from lit_medseg.sweep.tell import Outcome, tell
+from lit_medseg.sweep.unsettled import Taken, Unsettled
 from lit_medseg.sweep.verdict import End, judge_folder
-from lit_medseg.sweep.work import Unsettled, Work
+from lit_medseg.sweep.work import Work
 from lit_medseg.sweep.worker_files import WorkerFile, worked_s
 from lit_medseg.tracking.lease import HEARTBEAT_S
 
@@ -27,6 +32,9 @@ _LOST_S = 10.0
 """Pause before the study's storage is asked again that did not answer."""
 _GIVE_UP_S = 3600.0
 """A worker without children ends when the storage was silent for so long."""
+_FAULTS = 20
+"""How often, about once a second, a trial is tried again whose own files or processes are out of order."""
+_DOUBTS = 2
 PATIENCE_S = 300.0
 """How long children may take for their checkpoints once they are told to stop."""
 
@@ -56,8 +64,9 @@ class Loop:
         pool: Where children may compute.
         devices: GPUs of a trial; 0 for what the experiment says.
         signals: Asked to stop.
-        settled: Called with each trial that is settled, and its runs' names.
+        settled: Called with each trial that is about to be settled.
         beat: Called every `HEARTBEAT_S`.
+        begun: Called with each trial that this worker begins, or takes up.
     """
 
     frame: Frame
@@ -67,9 +76,10 @@ class Loop:
     signals: ParentSignals
     settled: Callable[[Work, Outcome], None]
     beat: Callable[[], None]
+    begun: Callable[[Work], None]
     _works: list[Work] = field(default_factory=list)
     _fault: str = ""
-    _silent_since: float = math.nan
+    _silence: Silence = field(default_factory=Silence)
     _ask_at: float = 0.0
     _idle: bool = False
     _beat_at: float = 0.0
@@ -85,6 +95,7 @@ class Loop:
             while not self._signalled():
                 self._signs_of_life(worker)
                 self._step_all()
+                self._doubt_this_host()
                 if not self._fault:
                     self._take_trials()
                 if not self._works and (self._fault or self._is_over()):
@@ -102,32 +113,93 @@ class Loop:
             return
         self._beat_at = time.monotonic() + HEARTBEAT_S / 2
         worker.renew()
-        for work in self._works:
-            work.claim.renew()
-        self.beat()
+        for work in list(self._works):
+            if work.claim.is_taken:
+                self._lose(work)
+            else:
+                work.claim.renew()
+        with suppress(OSError):  # the study has everything that the beat writes
+            self.beat()
 
     def _step_all(self) -> None:
         """Look after every trial; one whose storage does not answer goes on training."""
         for work in list(self._works):
             try:
                 outcome = work.step()
+                if work.has_trained:
+                    prove(self.frame.place)
                 if outcome is not None:
-                    tell(self.frame.plan, self.frame.study, work.number, outcome)
+                    self._settle(work, outcome)
             except Unsettled as error:
                 self._fault = self._fault or str(error)
-                work.claim.give_back()
-                self._drop(work)
-                continue
+                self._leave_open(work)
+            except Taken:
+                self._lose(work)
             except Exception as error:
-                self._note_silence(error)
-                continue
-            if outcome is not None:
-                self._drop(work)
-                self.settled(work, outcome)
+                self._bear(work, error)
+
+    def _settle(self, work: Work, outcome: Outcome) -> None:
+        """Tell people, MLflow and at last the study: who follows a worker that is killed meanwhile does so again."""
+        if self._is_doubtful(work, outcome):
+            self._give_slot(work)
+            return
+        if not work.shown:
+            self.settled(work, outcome)
+            work.shown = True
+        tell(self.frame.plan, self.frame.study, work.number, outcome)
+        self._silence.end()
+        self._drop(work)
+
+    def _is_doubtful(self, work: Work, outcome: Outcome) -> bool:
+        """Whether a failure may be this host's, on which nothing has trained yet: the next trial tells."""
+        if outcome.state != "FAILED" or work.has_trained or is_proven(self.frame.place):
+            return False
+        if was_excused(self.frame.place.trial(work.number)):
+            return False
+        return not self._idle or any(one.is_computing for one in self._works)
+
+    def _doubt_this_host(self) -> None:
+        """Give up where nothing has ever trained, and leave the trials to workers on other hosts."""
+        doubtful = [work for work in self._works if work.slot is None]
+        if len(doubtful) >= _DOUBTS:
+            text = "none of the sweep's trials has come to its first epoch on this host, and two have failed"
+            self._fault = self._fault or f"{text}: see output.txt of trial {doubtful[-1].number}."
+        for work in doubtful if self._fault else ():
+            self._leave_open(work)
+
+    def _bear(self, work: Work, error: Exception) -> None:
+        """Let a trial go on though something does not answer; one whose own files are out of order not for ever."""
+        # a trial's own files and processes are out of order where the study answers
+        if isinstance(error, OSError) and blame_of(error) is not Blame.DISK and answers(self.frame.study):
+            work.faults += 1
+            if work.faults > _FAULTS:
+                self._fault = self._fault or f"trial {work.number} cannot go on: {one_line(error)}."
+            time.sleep(1.0)
+        else:
+            self._note_silence(error)
+        # nobody waits for a trial whose child has ended: its values are in its run's folder
+        if self._fault and not work.is_computing:
+            self._leave_open(work)
+
+    def _lose(self, work: Work) -> None:
+        """Drop a trial that another worker has taken while this one stood still; two children would write one run."""
+        _LOG.warning("trial %d: another worker has taken it while this one stood still.", work.number)
+        stop_children([work.child] if work.child is not None else [], 0.0)
+        self._drop(work)
+
+    def _leave_open(self, work: Work) -> None:
+        """Let go of a trial that is not settled."""
+        work.let_go()
+        self._drop(work)
 
     def _drop(self, work: Work) -> None:
         self._works.remove(work)
-        self.pool.give(work.slot)
+        self._give_slot(work)
+
+    def _give_slot(self, work: Work) -> None:
+        if work.slot is not None:
+            self.pool.give(work.slot)
+            work.slot = None
 
     def _take_trials(self) -> None:
         """Begin trials as long as there are slots."""
@@ -137,7 +209,10 @@ class Loop:
                 asked = self._asked()
                 self._idle = asked is None
                 work = None if asked is None else self._begun(asked, slot)
-                self._silent_since = math.nan
+                self._silence.end()
+            except NotNow:
+                self._idle = False
+                self._silence.end()
             except Exception as error:
                 self._note_silence(error)
                 self._ask_at = time.monotonic() + _LOST_S
@@ -146,6 +221,7 @@ class Loop:
                 self._ask_at = max(self._ask_at, time.monotonic() + 1.0)
                 return
             self._works.append(work)
+            self.begun(work)
 
     def _asked(self) -> Asked | None:
         plan, place = self.frame.plan, self.frame.place
@@ -159,6 +235,7 @@ class Loop:
             parts = make_parts(plan, self.bases, asked.settings, self.devices)
         except MedSegError as error:  # a key that no choice of this trial has
             asked.claim.give_back()
+            _LOG.warning("trial %d failed: %s", asked.trial.number, error)
             tell(plan, self.frame.study, asked.trial.number, Outcome("FAILED", reason=str(error)))
             return None
         return Work(self.frame, asked, parts, slot)
@@ -171,31 +248,19 @@ class Loop:
 
     def _note_silence(self, error: Exception) -> None:
         """Keep calm where the storage does not answer: nothing is lost, and it is asked again."""
-        if not _is_storage(error):
+        if not is_storage_fault(error):
             raise error
-        if math.isnan(self._silent_since):
-            self._silent_since = time.monotonic()
-            _LOG.warning("the study's storage does not answer, training goes on: %s", _line(error))
-        elif not self._works and time.monotonic() - self._silent_since > _GIVE_UP_S:
-            self._fault = f"the study's storage does not answer: {_line(error)}"
+        if blame_of(error) is Blame.DISK:
+            self._fault = self._fault or "the disk is full: the study cannot be written."
+        elif not (silent_s := self._silence.note()):
+            _LOG.warning("the study's storage does not answer, training goes on: %s", one_line(error))
+        elif silent_s > _GIVE_UP_S and not any(one.is_computing for one in self._works):
+            self._fault = self._fault or f"the study's storage does not answer: {one_line(error)}."
         time.sleep(1.0)
 
     def _is_over(self) -> bool:
         """Whether there is nothing to do now: all trials that may be begun are settled, or in others' hands."""
-        if not self._idle or not math.isnan(self._silent_since):
-            return False
-        try:
-            return not self._may_be_left()
-        except Exception as error:
-            self._note_silence(error)
-            return False
-
-    def _may_be_left(self) -> bool:
-        """Whether a trial in other hands might be left behind: its child lives on without a worker."""
-        from optuna.trial import TrialState  # noqa: PLC0415 (`--help` is instant)
-
-        running = self.frame.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        return any(not any(claim.held for claim in claims(self.frame.place.trial(one.number))[-1:]) for one in running)
+        return self._idle and not self._silence.lasts
 
     def _others(self) -> int:
         from optuna.trial import TrialState  # noqa: PLC0415 (`--help` is instant)
@@ -203,7 +268,7 @@ class Loop:
         try:
             return len(self.frame.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)))
         except Exception as error:
-            if not _is_storage(error):
+            if not is_storage_fault(error):
                 raise
             return 0
 
@@ -212,21 +277,11 @@ class Loop:
         children = [work.child for work in self._works if work.child is not None]
         if children:
             _LOG.warning("stopping: %d trials write their checkpoints; Ctrl-C again ends them at once.", len(children))
-        stop_children(children, PATIENCE_S)
-        for work in self._works:
-            work.claim.give_back()
-
-
-def _is_storage(error: Exception) -> bool:
-    """Tell whether an error is the storage's: a lost connection, a full disk."""
-    from optuna.exceptions import StorageInternalError  # noqa: PLC0415 (`--help` is instant)
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 (`--help` is instant)
-
-    return isinstance(error, StorageInternalError | SQLAlchemyError | OSError)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+        try:
+            stop_children(children, PATIENCE_S)
+        finally:  # also when a second Ctrl-C comes meanwhile
+            for work in self._works:
+                work.let_go()
 
 
 def summarize(outcome: Outcome, metrics: list[str]) -> str:

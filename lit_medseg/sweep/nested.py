@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.sweep.strict_yaml import load_strictly
 
 _YAML = (".yaml", ".yml")
 
@@ -23,10 +24,11 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
         ConfigError: No such file, or no such YAML.
     """
     try:
-        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        plain = load_strictly(path.read_text(encoding="utf-8"))
     except OSError as error:
-        todo = "Correct the path"
-        raise ConfigError(expected_got(what, "no such file", "a YAML", path.name, todo)) from error
+        fault = "no such file" if isinstance(error, FileNotFoundError) else "it cannot be read"
+        got = path.name if isinstance(error, FileNotFoundError) else f"{path.name}, {error.strerror or error}"
+        raise ConfigError(expected_got(what, fault, "a YAML", got, "Correct the path")) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         got = " ".join(str(error).replace('in "<unicode string>", ', "at ").split())[:300]
         todo = "Write keys and values"
@@ -37,16 +39,24 @@ def read_yaml(path: Path, what: str) -> dict[str, Any]:
     return plain
 
 
-def read_experiment(path: Path) -> dict[str, Any]:
+def read_experiment(path: Path, within: tuple[Path, ...] = ()) -> dict[str, Any]:
     """Read the YAML of an experiment; where a key names another YAML (`trainer: cpu.yaml`), that is put in its place.
 
+    Args:
+        path: The file.
+        within: The files that this one is a part of.
+
     Raises:
-        ConfigError: One of the files cannot be read.
+        ConfigError: One of the files cannot be read, or is a part of itself.
     """
+    if path.resolve() in within:
+        raise ConfigError(
+            expected_got("experiment", "a YAML names itself", "another file", path.name, "Name the experiment's")
+        )
     plain = read_yaml(path, "experiment")
     for key, value in plain.items():
         if isinstance(value, str) and value.endswith(_YAML) and (path.parent / value).is_file():
-            plain[key] = read_experiment(path.parent / value)
+            plain[key] = read_experiment(path.parent / value, (*within, path.resolve()))
     return plain
 
 
@@ -70,19 +80,23 @@ def _set(settings: Any, key: str, value: Any) -> None:
     *path, last = key.split(".")
     level = settings
     for depth, part in enumerate(path):
-        level = _step(level, part, key, depth)
+        level = _step(level, part, key, depth, [*path, last][depth + 1].isdecimal())
     if isinstance(level, list):
         level[_index(level, last, key)] = value
     else:
         level[last] = value
 
 
-def _step(level: Any, part: str, key: str, depth: int) -> Any:
+def _step(level: Any, part: str, key: str, depth: int, below_is_item: bool) -> Any:
     """Go one level down, making one that is not there yet."""
     if isinstance(level, list):
         below = level[_index(level, part, key)]
     else:
         if level.get(part) is None:
+            if below_is_item:
+                at = ".".join(key.split(".")[: depth + 1])
+                todo = "Give the list in the experiment"
+                raise ConfigError(expected_got(key, f"{at} is no list", "a list with this item", "nothing", todo))
             level[part] = {}
         below = level[part]
     if not isinstance(below, dict | list):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,18 @@ class Range:
     def value(self, setting: Setting) -> Any:
         """Give the value that an experiment gets."""
         return setting
+
+    @staticmethod
+    def read(given: Any) -> float:
+        """Give the number that is meant, whole where it can be.
+
+        Raises:
+            ValueError: It is none.
+            TypeError: The same.
+        """
+        if isinstance(given, bool):
+            raise TypeError("true and false are no numbers")
+        return given if isinstance(given, int) else float(given)
 
     def examples(self) -> list[Setting]:
         """Give the values that are tried on the experiment before the first trial: the bounds."""
@@ -95,19 +108,21 @@ class Parameter:
         """Tell whether it matters beside the settings of the earlier parameters."""
         return all(name in settings and settings[name] in allowed for name, allowed in self.when.items())
 
-    def check(self, setting: Any, where: str) -> None:
-        """Refuse a setting that this parameter cannot have.
+    def read(self, given: Any, where: str) -> Setting:
+        """Give a setting as the study has it: YAML 1.1 takes `1e-3` for a text.
 
         Raises:
-            ConfigError: It is outside.
+            ConfigError: This parameter cannot have it.
         """
-        distribution = self.domain.distribution()
-        try:
-            fits = distribution._contains(distribution.to_internal_repr(setting))
-        except (ValueError, TypeError):
-            fits = False
-        if not fits:
-            raise ConfigError(expected_got(where, f"{self.name} cannot be this", self.words(), setting, "Correct it"))
+        distribution, setting = self.domain.distribution(), given
+        with suppress(ValueError, TypeError, OverflowError):
+            if isinstance(self.domain, Range):
+                setting = self.domain.read(given)
+            if distribution._contains(distribution.to_internal_repr(setting)):
+                found: Setting = setting
+                return found
+        what = f"{self.name} cannot be this"
+        raise ConfigError(expected_got(where, what, self.words(), repr(given), "Correct it"))
 
     def words(self) -> str:
         """Say which values there are, in a few words."""

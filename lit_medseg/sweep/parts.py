@@ -12,7 +12,7 @@ from lit_medseg.sweep.parameter import Setting, changes_of
 from lit_medseg.sweep.plan import Plan
 from lit_medseg.tracking.atomic_write import write_atomically
 
-_FOLDS = "lit_medseg.catalogue.folds.Folds"
+_FOLDS = "lit_medseg.catalogue.validation_folds.ValidationFolds"
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,20 @@ class Part:
         epochs = (self.settings.get("trainer") or {}).get("max_epochs")
         return epochs if isinstance(epochs, int) and epochs > 0 else None
 
+    @property
+    def last_validation(self) -> int | None:
+        """The epoch after which it is validated last, if it trains them all; None where that is open."""
+        every = (self.settings.get("trainer") or {}).get("check_val_every_n_epoch") or 1
+        return None if self.epochs is None else self.epochs - self.epochs % every
+
     def write(self, path: Path, header: str = "") -> None:
         """Write the experiment as a YAML that runs by itself."""
         write_atomically(path, header + yaml.safe_dump(self.settings, sort_keys=False, allow_unicode=True))
+
+
+def on_gpus(devices: int) -> dict[str, Any]:
+    """Give what an experiment needs to compute on so many GPUs; 0 leaves it as it is."""
+    return {"trainer.accelerator": "gpu", "trainer.devices": devices} if devices else {}
 
 
 def make_parts(
@@ -55,8 +66,7 @@ def make_parts(
     Raises:
         ConfigError: A key of the space does not fit the experiment.
     """
-    on = {"trainer.accelerator": "gpu", "trainer.devices": devices} if devices else {}
-    changes = {**on, **plan.fixed, **changes_of(plan.space, settings)}
+    changes = {**on_gpus(devices), **plan.fixed, **changes_of(plan.space, settings)}
     parts = []
     for number, base in enumerate(bases):
         experiment = changed(base, changes)
@@ -75,7 +85,10 @@ def make_parts(
 
 
 def _fold(experiment: dict[str, Any], plan: Plan, fold: int, seed: int) -> dict[str, Any]:
-    """Let an experiment train on one fold; the patients of its test part take no part in the search."""
-    splitter = {"class_path": _FOLDS, "init_args": {"folds": plan.folds, "fold": fold, "seed": plan.seed}}
+    """Let an experiment validate on one fold; its own test set takes no part in the search."""
+    own = (experiment.get("data") or {}).get("init_args", {}).get("splitter")
+    stratify = ((own or {}).get("init_args") or {}).get("stratify")
+    chosen = {"splitter": own, "folds": plan.folds, "fold": fold, "seed": plan.seed, "stratify": stratify}
+    splitter = {"class_path": _FOLDS, "init_args": chosen}
     settings = changed(experiment, {"data.init_args.splitter": splitter})
     return {**settings, "seed_everything": seed}

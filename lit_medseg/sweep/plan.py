@@ -111,13 +111,19 @@ class Plan:
     seed: int = 0
     source: dict[str, Any] = field(default_factory=dict)
 
-    def definition(self, bases: list[dict[str, Any]]) -> dict[str, str]:
+    @property
+    def compares_pairs(self) -> bool:
+        """Whether the pruner compares single runs of two trials, and not their means."""
+        return self.pruner.path.endswith(".WilcoxonPruner")
+
+    def definition(self, bases: list[dict[str, Any]], devices: int = 0) -> dict[str, str]:
         """Hash what makes the trials of a study comparable, part by part.
 
         Budget, sampler, pruner and the first trials are no part of it: they may change when a sweep goes on.
 
         Args:
             bases: The base experiments as plain data.
+            devices: GPUs of a trial; 0 for what the experiment says.
         """
         objectives = [[one.metric, one.direction, one.take] for one in self.objectives]
         parts: dict[str, Any] = {
@@ -128,5 +134,8 @@ class Plan:
             "repeats": self.repeats,
             "folds": self.folds,
             "constraints": {limit.metric: limit.most for limit in self.limits},
+            # of the first repeat and of the folds; a grid is shuffled by it
+            "seed": self.seed,
+            "devices per trial": devices,
         }
         return {name: plain_hash(part) for name, part in parts.items()}

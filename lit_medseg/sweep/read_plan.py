@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, get_args
 
 from lit_medseg.errors import ConfigError, expected_got
+from lit_medseg.sweep.check_keys import check_keys
 from lit_medseg.sweep.nested import read_yaml
+from lit_medseg.sweep.parameter import Parameter, Setting
 from lit_medseg.sweep.plan import Budget, ClassPath, Limit, Objective, Plan, Take
 from lit_medseg.sweep.read_space import read_space
 from lit_medseg.sweep.typed import Fields, known_keys
@@ -33,7 +35,8 @@ def read_plan(path: Path, preset: str | None = None, name: str | None = None) ->
     plain = read_yaml(path, "--config")
     known_keys("", plain, _KEYS)
     plain = _with_preset(plain, preset)
-    return plan_of(plain, path.parent, name or (path.stem if preset is None else f"{path.stem}-{preset}"))
+    stem = path.stem if preset is None else f"{path.stem}-{preset}"
+    return plan_of(plain, path.parent, stem if name is None else name)
 
 
 def plan_of(plain: dict[str, Any], folder: Path, name: str) -> Plan:
@@ -48,10 +51,11 @@ def plan_of(plain: dict[str, Any], folder: Path, name: str) -> Plan:
         ConfigError: It cannot be used.
     """
     fields = Fields("", plain)
+    space = read_space(fields.mapping("space", required=True))
     plan = Plan(
         name=name,
         experiments=_experiments(folder, plain.get("experiment")),
-        space=read_space(fields.mapping("space", required=True)),
+        space=space,
         objectives=_objectives(plain.get("objective")),
         sampler=_class_path("sampler", plain.get("sampler"), _TPE),
         pruner=_class_path("pruner", plain.get("pruner"), _NO_PRUNING),
@@ -61,7 +65,7 @@ def plan_of(plain: dict[str, Any], folder: Path, name: str) -> Plan:
         folds=fields.integer("folds", 0, least=0),
         fixed=fields.mapping("fixed"),
         limits=_limits(fields.mapping("constraints")),
-        enqueue=tuple(_mapping(f"enqueue.{number}", one) for number, one in enumerate(fields.items("enqueue"))),
+        enqueue=tuple(_first(space, one, f"enqueue.{number}") for number, one in enumerate(fields.items("enqueue"))),
         seed=fields.integer("seed", 0, least=0),
         source=plain,
     )
@@ -72,14 +76,14 @@ def plan_of(plain: dict[str, Any], folder: Path, name: str) -> Plan:
 def _with_preset(plain: dict[str, Any], preset: str | None) -> dict[str, Any]:
     """Lay a preset over the sweep."""
     presets = _mapping("presets", plain.pop("presets", None) or {})
+    for name, keys in presets.items():
+        known_keys(f"presets.{name}", _mapping(f"presets.{name}", keys), _KEYS[:-1])
     if preset is None:
         return plain
     if preset not in presets:
         todo = "Name another"
         raise ConfigError(expected_got("--preset", "no such preset", sorted(presets) or "none", repr(preset), todo))
-    own = _mapping(f"presets.{preset}", presets[preset])
-    known_keys(f"presets.{preset}", own, _KEYS[:-1])
-    for key, value in own.items():
+    for key, value in presets[preset].items():
         added = key in ("fixed", "space") and isinstance(value, dict) and isinstance(plain.get(key), dict)
         plain[key] = {**plain[key], **value} if added else value
     return plain
@@ -126,7 +130,7 @@ def _class_path(where: str, given: Any, default: ClassPath) -> ClassPath:
 
 
 def _storage(given: Any) -> str | ClassPath | None:
-    if given is None or isinstance(given, str):
+    if given is None or (isinstance(given, str) and given):
         return given
     return _class_path("storage", given, _TPE)
 
@@ -144,6 +148,21 @@ def _budget(given: Mapping[str, Any]) -> Budget:
 
 def _limits(given: Mapping[str, Any]) -> tuple[Limit, ...]:
     return tuple(Limit(metric, Fields("constraints", given).number(metric)) for metric in given)
+
+
+def _first(space: tuple[Parameter, ...], given: Any, where: str) -> dict[str, Setting]:
+    """Read the settings of one of the first trials."""
+    plain = _mapping(where, given)
+    by_name = {parameter.name: parameter for parameter in space}
+    known_keys(where, plain, tuple(by_name))
+    settings = {name: by_name[name].read(value, where) for name, value in plain.items()}
+    for name in settings:
+        off = [one for one, allowed in by_name[name].when.items() if one in settings and settings[one] not in allowed]
+        if off:
+            got, todo = f"{off[0]}: {settings[off[0]]!r}", "Take one of the two out"
+            what = f"{name} does not matter there"
+            raise ConfigError(expected_got(where, what, f"one of {by_name[name].when[off[0]]}", got, todo))
+    return settings
 
 
 def _mapping(where: str, given: Any) -> dict[str, Any]:
@@ -166,12 +185,4 @@ def _check(plan: Plan) -> None:
         todo = "Take the pruner out, or all objectives but one"
         what = "pruning needs one objective"
         raise ConfigError(expected_got("pruner", what, "one objective", len(plan.objectives), todo))
-    by_name = {parameter.name: parameter for parameter in plan.space}
-    for number, settings in enumerate(plan.enqueue):
-        known_keys(f"enqueue.{number}", settings, tuple(by_name))
-        for name, setting in settings.items():
-            by_name[name].check(setting, f"enqueue.{number}")
-    twice = sorted({key for parameter in plan.space for key in parameter.keys} & set(plan.fixed))
-    if twice:
-        todo = "Take it out of one of them"
-        raise ConfigError(expected_got("fixed", "is searched too", "keys outside of space", twice, todo))
+    check_keys(plan.space, plan.fixed)

@@ -1,6 +1,7 @@
 """Read the search space of a sweep's YAML."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,9 +32,17 @@ def read_space(plain: Mapping[str, Any]) -> tuple[Parameter, ...]:
             raise ConfigError(expected_got(where, "no specification", "a dictionary", repr(given), todo))
         known_keys(where, given, _KEYS)
         domain = _domain(where, given)
-        keys = tuple(str(key) for key in Fields(where, given).items("keys")) or (name,)
-        found[name] = Parameter(name, keys, domain, _when(where, given, found))
+        found[name] = Parameter(name, _keys(where, given) or (name,), domain, _when(where, given, found, list(plain)))
     return tuple(found.values())
+
+
+def _keys(where: str, given: Mapping[str, Any]) -> tuple[str, ...]:
+    keys = Fields(where, given).items("keys")
+    usable = all(isinstance(key, str) for key in keys) and len(set(keys)) == len(keys)
+    if not usable or ("keys" in given and not keys):
+        todo = "Leave it out where the name is the key"
+        raise ConfigError(expected_got(f"{where}.keys", "unusable", "dotted keys, each once", given["keys"], todo))
+    return tuple(keys)
 
 
 def _domain(where: str, given: Mapping[str, Any]) -> Range | Choices:
@@ -66,6 +75,8 @@ def _range(where: str, given: Mapping[str, Any]) -> Range:
         wrong = "low above 0 for log"
     elif step is not None and (step <= 0 or log):
         wrong = "step above 0, and none beside log"
+    elif step is not None and step > high - low:
+        wrong = "a step within the range"
     elif kind == "int" and not all(float(one).is_integer() for one in (low, high, step or 1)):
         wrong = "whole numbers"
     if wrong:
@@ -81,6 +92,8 @@ def _values(where: str, given: Any) -> Choices:
         raise ConfigError(expected_got(where, "no values", "a list", repr(given), "Give at least one"))
     values: dict[Setting, Any] = {}
     for value in given:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ConfigError(expected_got(where, "no value", "finite numbers", value, "Take it out"))
         plain = value is None or isinstance(value, bool | int | float | str)
         values[value if plain else json.dumps(value, sort_keys=True)] = value
     if len(values) < len(given):
@@ -94,13 +107,23 @@ def _choices(where: str, given: Mapping[str, Any]) -> Choices:
     return Choices({name: named[name] for name in named})
 
 
-def _when(where: str, given: Mapping[str, Any], earlier: Mapping[str, Parameter]) -> dict[str, tuple[Setting, ...]]:
+def _when(
+    where: str, given: Mapping[str, Any], earlier: Mapping[str, Parameter], names: list[str]
+) -> dict[str, tuple[Setting, ...]]:
     condition = Fields(where, given).mapping("when")
-    known_keys(f"{where}.when", condition, tuple(earlier))
     found = {}
     for name, allowed in condition.items():
+        if name in names and name not in earlier:
+            todo = "Move it up, before this one"
+            raise ConfigError(expected_got(f"{where}.when", "it comes later", "an earlier parameter", name, todo))
+        known_keys(f"{where}.when", {name: allowed}, tuple(earlier))
         settings = tuple(allowed) if isinstance(allowed, list) else (allowed,)
-        for setting in settings:
-            earlier[name].check(setting, f"{where}.when")
-        found[name] = settings
+        if not settings:
+            todo = "Name its settings, or take it out"
+            raise ConfigError(expected_got(f"{where}.when.{name}", "never true", "one setting or more", "none", todo))
+        domain = earlier[name].domain
+        if isinstance(domain, Range) and not domain.whole and domain.step is None:
+            what, todo = f"{name} is hardly ever exactly this", "Give that parameter values or a step"
+            raise ConfigError(expected_got(f"{where}.when", what, "one of a few settings", allowed, todo))
+        found[name] = tuple(earlier[name].read(setting, f"{where}.when") for setting in settings)
     return found

@@ -5,12 +5,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lit_medseg.sweep.interval import differ, mean_interval
+from lit_medseg.sweep.interval import least_difference, mean_interval
 from lit_medseg.sweep.parameter import Setting
 from lit_medseg.sweep.plan import Plan
 from lit_medseg.sweep.rows import Row, pareto_front, ranked
 
 _MOST = 5
+_FEW = 20
+"""Shares of what mattered over fewer trials are mostly noise: of three parameters without any effect one gets half."""
+_TEST = "Tukey's range test, 95%"
 
 
 @dataclass(frozen=True)
@@ -40,9 +43,7 @@ def report_lines(findings: Findings) -> list[str]:
     else:
         lines += _front(findings)
     if findings.importances:
-        names = dict.fromkeys(findings.importances)
-        shares = [f"{short_name(name, names)} {share:.0%}" for name, share in findings.importances.items()]
-        lines.append(f"mattered    {', '.join(shares[:_MOST])}")
+        lines.append(_mattered(findings))
     lines += _stopped(findings)
     failed = [row for row in findings.rows if row.state == "FAILED"]
     lines += [f"failed      trial {row.number}: {row.reason[:160]}" for row in failed[:_MOST]]
@@ -75,22 +76,31 @@ def _best(findings: Findings) -> list[str]:
         if len(order) > 1:
             lines.append("            one run a trial: how far the seed alone moves it is not known (repeats: 3 tells)")
         return lines
-    equals = [row for row in order[1:] if not differ(values, row.part_values(objective))]
+    table = [row.part_values(objective) for row in order]
+    least = least_difference(table, _shared(plan))
+    equals = [row for row in order[1:] if not abs(best.values[0] - row.values[0]) > least]
     if equals:
         named = ", ".join(f"{row.number} ({row.values[0]:.4f})" for row in equals[:_MOST])
         more = f" and {len(equals) - _MOST} more" if len(equals) > _MOST else ""
-        lines.append(f"            cannot be told apart from it: trials {named}{more} (paired t-test, 95%)")
+        lines.append(f"            cannot be told apart from it: trials {named}{more} ({_TEST})")
     elif len(order) > 1:
-        lines.append("            better than every other complete trial (paired t-test, 95%)")
+        lines.append(f"            better than every other complete trial ({_TEST})")
     return lines
 
 
 def _spread(plan: Plan, values: Sequence[float]) -> str:
-    low, high = mean_interval(values)
+    low, high = mean_interval(values, _shared(plan))
     if math.isnan(low):
         return ""
-    kind = "folds" if plan.folds else "runs" if len(plan.experiments) > 1 else "seeds"
-    return f" (95% {low:.4f} to {high:.4f} over {len(values)} {kind}, {min(values):.4f} to {max(values):.4f})"
+    ends = f"{min(values):.4f} to {max(values):.4f}"
+    if len(plan.experiments) > 1:  # several data sets are no sample of one
+        return f" ({ends} over {len(values)} runs)"
+    return f" (95% {low:.4f} to {high:.4f} over {len(values)} {'folds' if plan.folds else 'seeds'}, {ends})"
+
+
+def _shared(plan: Plan) -> float:
+    """Give validation over training cases where the runs of a trial train on each other's."""
+    return 1 / (plan.folds - 1) if plan.folds else 0.0
 
 
 def _front(findings: Findings) -> list[str]:
@@ -103,6 +113,18 @@ def _front(findings: Findings) -> list[str]:
         values = ", ".join(f"{metric} {value:.4g}" for metric, value in zip(metrics, row.values, strict=True))
         lines.append(f"            trial {row.number}: {values}; {settings_text(row.settings)}")
     return lines
+
+
+def _mattered(findings: Findings) -> str:
+    names = dict.fromkeys(findings.importances)
+    shares = [f"{short_name(name, names)} {share:.0%}" for name, share in findings.importances.items()]
+    objective = findings.plan.objectives[0]
+    complete = sum(row.state == "COMPLETE" for row in findings.rows)
+    pruned = sum(row.state == "PRUNED" and bool(row.part_values(objective)) for row in findings.rows)
+    pruned = pruned if len(findings.plan.objectives) == 1 else 0
+    early = f", {pruned} of them pruned and counted with what they had reached" if pruned else ""
+    hint = "; a hint only" if complete + pruned < _FEW else ""
+    return f"mattered    {', '.join(shares[:_MOST])} (over {complete + pruned} trials{early}{hint})"
 
 
 def _stopped(findings: Findings) -> list[str]:

@@ -3,10 +3,9 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lit_medseg.sweep.best import BEST, write_best
+from lit_medseg.sweep.best import write_best
 from lit_medseg.sweep.importance import importances
 from lit_medseg.sweep.parts import make_parts
 from lit_medseg.sweep.place import Place
@@ -14,6 +13,7 @@ from lit_medseg.sweep.plan import Plan
 from lit_medseg.sweep.plots import draw_plots
 from lit_medseg.sweep.report import Findings, report_lines
 from lit_medseg.sweep.rows import Row, as_csv, ranked, rows_of
+from lit_medseg.sweep.study import is_storage_fault, one_line
 from lit_medseg.sweep.sweep_run import SweepRun
 from lit_medseg.tracking.atomic_write import write_atomically
 from lit_medseg.tracking.records import Record
@@ -37,7 +37,6 @@ class Results:
         study: Its study.
         place: Its folders.
         run: Its MLflow run.
-        devices: GPUs of a trial; 0 for what the experiment says.
     """
 
     plan: Plan
@@ -45,7 +44,6 @@ class Results:
     study: "Study"
     place: Place
     run: SweepRun
-    devices: int = 0
 
     def findings(self) -> Findings:
         """Collect what a report is made of."""
@@ -53,28 +51,33 @@ class Results:
         planned = planned_epochs(self.plan, self.bases, rows)
         return Findings(self.plan, rows, planned, importances(self.plan, self.study))
 
-    def write(self) -> list[str]:
-        """Write everything, and record it where this worker leads.
+    def write(self) -> Findings | None:
+        """Write everything, and record it where this worker leads; no fault of a storage or a disk ends the sweep.
 
         Returns:
-            The report's lines.
+            What was found; None where the study's storage does not answer.
         """
-        findings = self.findings()
+        findings = None
+        try:
+            findings = self.findings()
+            self._write(findings)
+        except Exception as error:
+            if not is_storage_fault(error):
+                raise
+            _LOG.warning("the sweep's results cannot be written now: %s", one_line(error))
+        return findings
+
+    def _write(self, findings: Findings) -> None:
         lines = report_lines(findings)
         folder = self.place.folder.path
         files = [folder / TABLE, folder / REPORT]
-        try:
-            write_atomically(files[0], as_csv(self.plan, findings.rows))
-            write_atomically(files[1], "\n".join(lines) + "\n")
-            files += write_best(self.plan, self.bases, self.place, findings.rows, self.devices)
-            files += draw_plots(self.plan, self.study, folder)
-        except OSError as error:
-            _LOG.warning("the sweep's results cannot be written: %s", error.strerror or error)
-            return lines
+        write_atomically(files[0], as_csv(self.plan, findings.rows))
+        write_atomically(files[1], "\n".join(lines) + "\n")
+        files += write_best(self.plan, self.place, findings.rows)
+        files += draw_plots(self.plan, self.study, folder)
         if self.run.leads:
             self.run.put_files(files)
             self.run.put(*self._tags(findings, lines))
-        return lines
 
     def _tags(self, findings: Findings, lines: Sequence[str]) -> list[Record]:
         order = ranked(self.plan, findings.rows)
@@ -91,16 +94,11 @@ class Results:
 
 def planned_epochs(plan: Plan, bases: list[dict[str, Any]], rows: Sequence[Row]) -> int:
     """Count the epochs of one trial that runs to its end; 0 where trials differ in them, or leave them open."""
-    counts = set()
-    for row in rows:
-        if row.state in ("COMPLETE", "PRUNED"):
-            counts.add(sum(part.epochs or 0 for part in make_parts(plan, bases, row.settings)))
+    names = [one.name for one in plan.space if any(key.split(".")[0] == "trainer" for key in one.keys)]
+    ended = (row for row in rows if row.state in ("COMPLETE", "PRUNED"))
+    unlike = {tuple(row.settings.get(name) for name in names): row.settings for row in ended}
+    counts = {sum(part.epochs or 0 for part in make_parts(plan, bases, one)) for one in unlike.values()}
     return counts.pop() if len(counts) == 1 else 0
-
-
-def best_file(place: Place) -> Path:
-    """Name the winner's YAML."""
-    return place.folder.path / BEST
 
 
 def _note(plan: Plan, order: Sequence[Row], lines: Sequence[str]) -> str:

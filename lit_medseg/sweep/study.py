@@ -13,6 +13,7 @@ from lit_medseg.errors import ConfigError, MedSegError, TrackingError, expected_
 from lit_medseg.sweep.import_class import build
 from lit_medseg.sweep.plan import ClassPath, Plan
 from lit_medseg.sweep.sampling import make_pruner
+from lit_medseg.tracking.without_password import without_password
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -51,11 +52,52 @@ def open_storage(wanted: str | ClassPath | None, folder: Path) -> "BaseStorage":
         if wanted is None:
             return open_journal(folder / JOURNAL)
         if isinstance(wanted, ClassPath):
-            built: BaseStorage = build("storage", wanted)
-            return built
+            return _built(wanted)
         if wanted.endswith((".journal", ".log")):
             return open_journal(Path(wanted))
         return _database(wanted)
+
+
+def _built(wanted: ClassPath) -> "BaseStorage":
+    """Make a storage of the user's choice.
+
+    Raises:
+        ConfigError: It is none, or one that forgets.
+    """
+    from optuna.storages import BaseStorage, InMemoryStorage  # noqa: PLC0415 (`--help` is instant)
+
+    built = build("storage", wanted)
+    if not isinstance(built, BaseStorage) or isinstance(built, InMemoryStorage):
+        todo = "Leave it out: a journal file in the sweep's folder"
+        expected = "one that keeps studies when the process ends"
+        raise ConfigError(expected_got("storage", "no storage for a sweep", expected, wanted.path, todo))
+    return built
+
+
+def is_storage_fault(error: BaseException) -> bool:
+    """Tell whether an error may be a storage's: a lost connection, a file or a lock that cannot be had."""
+    from optuna.exceptions import StorageInternalError  # noqa: PLC0415 (`--help` is instant)
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 (`--help` is instant)
+
+    return isinstance(error, StorageInternalError | SQLAlchemyError | OSError | TrackingError)
+
+
+def answers(study: "Study") -> bool:
+    """Tell whether a study's storage answers."""
+    try:
+        study.get_trials(deepcopy=False)
+    except Exception as error:
+        if not is_storage_fault(error):
+            raise
+        return False
+    return True
+
+
+def one_line(error: BaseException) -> str:
+    """Write what a storage says, which may be pages, in one line; a file by its name alone."""
+    if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+        return f"{Path(error.filename).name}: {error.strerror}"
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 @contextmanager
@@ -68,16 +110,15 @@ def storage_faults(wanted: str | ClassPath | None) -> Iterator[None]:
     Raises:
         TrackingError: It does not answer.
     """
-    from optuna.exceptions import StorageInternalError  # noqa: PLC0415 (`--help` is instant)
-    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415 (`--help` is instant)
-
     shown = "storage" if wanted is None else shown_storage(wanted)
     try:
         yield
-    except (SQLAlchemyError, StorageInternalError, OSError, ImportError, ValueError) as error:
-        if isinstance(error, MedSegError):
+    except Exception as error:
+        known = is_storage_fault(error) or isinstance(error, ImportError | ValueError)
+        if not known or isinstance(error, MedSegError):
             raise
-        got = " ".join(str(error).split()).replace(str(wanted), shown)[:300] or type(error).__name__
+        said = " ".join(str(error).split()).replace(str(wanted), shown).partition(" (Background on this error")[0]
+        got = without_password(said)[:300].rstrip(".") or type(error).__name__
         todo = "Start it or correct the address"
         raise TrackingError(expected_got(shown, "the study cannot be kept there", "a storage", got, todo)) from error
 
@@ -130,6 +171,8 @@ def open_study(plan: Plan, storage: "BaseStorage", definition: dict[str, str], s
         study = optuna.load_study(study_name=plan.name, storage=storage, pruner=make_pruner(plan))
         if not _half_made(study, sweep_id):
             _check_same(study, definition, sweep_id)
+            for settings in plan.enqueue:
+                study.enqueue_trial(settings, skip_if_exists=True)
             return study
         optuna.delete_study(study_name=plan.name, storage=storage)
     study = optuna.create_study(study_name=plan.name, storage=storage, directions=directions, pruner=make_pruner(plan))
@@ -143,16 +186,54 @@ def open_study(plan: Plan, storage: "BaseStorage", definition: dict[str, str], s
     return study
 
 
+def refuse_another(plan: Plan, storage: "BaseStorage", definition: dict[str, str], sweep_id: str) -> None:
+    """Refuse a storage whose study of this name was made for something else; nothing where there is none.
+
+    Raises:
+        ConfigError: It was, see `open_study`.
+    """
+    import optuna  # noqa: PLC0415 (`--help` is instant)
+
+    if plan.name in {summary.study_name for summary in optuna.get_all_study_summaries(storage)}:
+        study = optuna.load_study(study_name=plan.name, storage=storage)
+        if not _half_made(study, sweep_id):
+            _check_same(study, definition, sweep_id)
+
+
+def forget_study(plan: Plan, storage: "BaseStorage", sweep_id: str) -> None:
+    """Delete the study of a sweep's folder where no trial of it was begun; the caller has the set-up lock."""
+    import optuna  # noqa: PLC0415 (`--help` is instant)
+
+    if plan.name in {summary.study_name for summary in optuna.get_all_study_summaries(storage)}:
+        study = optuna.load_study(study_name=plan.name, storage=storage)
+        if study.user_attrs.get(OWNER) == sweep_id and not _begun(study):
+            optuna.delete_study(study_name=plan.name, storage=storage)
+
+
+def begun_trials(plan: Plan, storage: "BaseStorage") -> int | None:
+    """Count the trials of a sweep's study, without those that only wait to be tried; None where there is no study."""
+    import optuna  # noqa: PLC0415 (`--help` is instant)
+
+    if plan.name not in {summary.study_name for summary in optuna.get_all_study_summaries(storage)}:
+        return None
+    return _begun(optuna.load_study(study_name=plan.name, storage=storage))
+
+
 def _half_made(study: "Study", sweep_id: str) -> bool:
-    """Tell whether the one who was making it was killed there: the definition comes last, before any trial runs."""
+    """Tell whether the one who was making it was killed there: the definition comes last, before any trial runs.
+
+    A study without a word of ours is another program's, unless there is nothing in it at all.
+    """
     attributes = study.user_attrs
-    return DEFINITION not in attributes and attributes.get(OWNER, sweep_id) == sweep_id and not _has_run(study)
+    if OWNER not in attributes:
+        return not attributes and not study.get_trials(deepcopy=False)
+    return DEFINITION not in attributes and attributes[OWNER] == sweep_id and not _begun(study)
 
 
-def _has_run(study: "Study") -> bool:
+def _begun(study: "Study") -> int:
     from optuna.trial import TrialState  # noqa: PLC0415 (`--help` is instant)
 
-    return any(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
+    return sum(trial.state != TrialState.WAITING for trial in study.get_trials(deepcopy=False))
 
 
 def _check_same(study: "Study", definition: dict[str, str], sweep_id: str) -> None:

@@ -1,21 +1,24 @@
 """The sweep's own run in MLflow: made by its first worker, written by one worker at a time."""
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from lit_medseg.errors import TrackingError
+from lit_medseg.errors import TrackingError, expected_got
+from lit_medseg.sweep.full_disk import is_full
 from lit_medseg.sweep.place import Place
 from lit_medseg.tracking.lazy_client import LazyClient
 from lit_medseg.tracking.lease import this_process, touch
 from lit_medseg.tracking.queue import RecordQueue
 from lit_medseg.tracking.records import Record
 from lit_medseg.tracking.run_folder import RunFolder, RunState, Status
-from lit_medseg.tracking.safe_key import safe_key
 from lit_medseg.tracking.store import open_store
 
 _PATIENCE_S = 120.0
+_MARKING_S = 2.0
+"""How long another command may take to mark the run of a worker that was killed."""
 
 
 @dataclass
@@ -33,6 +36,7 @@ class SweepRun:
     uri: str
     run_id: str = ""
     queue: RecordQueue | None = None
+    _known: set[tuple[str, int, float | str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Prepare the client, which connects when it is needed."""
@@ -51,9 +55,13 @@ class SweepRun:
             tags: First tags of a new run.
 
         Raises:
-            TrackingError: There is no run yet, and the store does not answer.
+            TrackingError: There is no run yet, and the store does not answer; or there is no room for it.
         """
         folder = self.place.folder
+        if is_full(folder.path):
+            where, got = f"sweep {self.place.name}", "a full disk, or one that may only be read"
+            text = expected_got(where, "its folder cannot be written", "a MiB of room", got, "Free some")
+            raise TrackingError(text)
         if not (folder.path / "state.json").exists() or not folder.read().run_id:
             store = open_store(self.uri, self.place.name)
             folder.path.mkdir(parents=True, exist_ok=True)
@@ -61,10 +69,13 @@ class SweepRun:
             folder.write(RunState("RUNNING", plan_hash, this_process(), time.time()))
             folder.set_run_id(store.create_run(self.place.name, tags))
         self.run_id = folder.read().run_id
-        self.lead()
+        self.lead(_MARKING_S)
 
-    def lead(self) -> bool:
+    def lead(self, wait_s: float = 0.0) -> bool:
         """Try to become the worker that writes; it is RUNNING from then on.
+
+        Args:
+            wait_s: How long to wait for the one who writes; the trials of this one are not looked after meanwhile.
 
         Returns:
             Whether this worker leads now.
@@ -73,51 +84,68 @@ class SweepRun:
             return True
         folder = self.place.folder
         try:
-            queue = RecordQueue(folder.path, self.run_id, self.client)
+            queue = RecordQueue(folder.path, self.run_id, self.client, wait_s)
         except TrackingError:
             return False
         try:
             folder.take()
-        except TrackingError:
+        except (TrackingError, OSError):
             queue.close(0.0)
             return False
         self.queue = queue
+        self._known = {(one.key, one.step, one.value) for one in queue.history() if one.kind == "metric"}
         self.put(Record("status", "status", "RUNNING"))
         return True
 
     def put(self, *records: Record) -> None:
-        """Record something where this worker leads; a full disk is no fault here, the study has everything."""
+        """Record something where this worker leads; a full disk is no fault here, the study has everything.
+
+        A metric that an earlier worker has recorded with this value and step is skipped.
+        """
+        if self.queue is None:
+            return
+        new = [one for one in records if one.kind != "metric" or (one.key, one.step, one.value) not in self._known]
+        self._known |= {(one.key, one.step, one.value) for one in new if one.kind == "metric"}
+        with suppress(TrackingError):
+            self.queue.put(*new)
+
+    def put_once(self, *records: Record) -> None:
+        """Record what the run does not say yet; a parameter cannot be changed."""
         if self.queue is not None:
-            try:
-                self.queue.put(*records)
-            except TrackingError:
-                return
+            said = {(one.kind, one.key) for one in self.queue.history()}
+            self.put(*(one for one in records if (one.kind, one.key) not in said))
 
     def put_files(self, files: Iterable[Path]) -> None:
         """Record files of the sweep's folder."""
         folder = self.place.folder.path
         self.put(*(Record("artifact", "", file.relative_to(folder).as_posix()) for file in files))
 
+    def mark(self, status: Status, reason: str = "") -> None:
+        """Say how the run ends, and go on writing: whoever is killed meanwhile has left the truth."""
+        if self.queue is not None:
+            # an empty reason takes the place of an earlier one: the sweep has been gone on with
+            self.put(Record("tag", "end_reason", reason), Record("status", "status", status))
+            with suppress(OSError):  # a full disk: whoever goes on sees that this process is gone
+                self.place.folder.end(status, reason)
+
     def end(self, status: Status | None, reason: str = "") -> None:
         """Let go, with the run's status where it is known; None leaves it to a worker that goes on."""
         if self.queue is None:
             return
         if status is not None:
-            # an empty reason takes the place of an earlier one: the sweep has been gone on with
-            self.put(Record("tag", "end_reason", reason), Record("status", "status", status))
-            self.place.folder.end(status, reason)
+            self.mark(status, reason)
         self.queue.close(_PATIENCE_S)
         self.queue = None
 
 
-def tag_trial(run: RunFolder, client: LazyClient, tags: Mapping[str, str], patience_s: float = 3.0) -> None:
-    """Add tags to the run of a trial whose process has ended.
+def note_trial(run: RunFolder, client: LazyClient, records: Sequence[Record], patience_s: float = 10.0) -> None:
+    """Add to the run of a trial whose process has ended.
 
     Args:
         run: Its folder; nothing is done where it has no MLflow run.
         client: Talks to the tracking store.
-        tags: What the sweep has found out about it.
-        patience_s: How long to wait for the store; later the tags wait in the run's folder.
+        records: What the sweep has found out about it; a value that the run has is not added again.
+        patience_s: How long to wait for the store; later the records wait in the run's folder.
     """
     try:
         run_id = run.read().run_id
@@ -127,7 +155,8 @@ def tag_trial(run: RunFolder, client: LazyClient, tags: Mapping[str, str], patie
     except TrackingError:
         return
     try:
-        queue.put(*(Record("tag", safe_key(key), value[:8000]) for key, value in tags.items()))
+        said = {(one.kind, one.key) for one in queue.history() if one.kind != "tag"}
+        queue.put(*(one for one in records if (one.kind, one.key) not in said))
     except TrackingError:
         return
     finally:

@@ -8,8 +8,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from lit_medseg.tracking.find_logger import find_logger
 
+_PARAMETERS, _MEMORY, _SECONDS = "cost/parameters", "cost/gpu_memory_mib", "cost/seconds_per_image"
 _REPEATS = 5
 _MOST_S = 10.0
+
+
+def costs_on(device: str) -> tuple[str, ...]:
+    """Name what is recorded on a kind of device, as torch calls it."""
+    return (_PARAMETERS, _MEMORY, _SECONDS) if device == "cuda" else (_PARAMETERS, _SECONDS)
 
 
 class TrialCost(Callback):
@@ -24,13 +30,13 @@ class TrialCost(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Count the parameters."""
         network: Any = pl_module.network
-        self._record(trainer, "cost/parameters", float(sum(one.numel() for one in network.parameters())))
+        self._record(trainer, _PARAMETERS, float(sum(one.numel() for one in network.parameters())))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Look at the memory."""
         if pl_module.device.type == "cuda":
             used = torch.cuda.max_memory_allocated(pl_module.device) / 2**20
-            self._record(trainer, "cost/gpu_memory_mib", used)
+            self._record(trainer, _MEMORY, used)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Measure a prediction."""
@@ -43,13 +49,14 @@ class TrialCost(Callback):
         pl_module.eval()
         seconds = _fastest(pl_module, images) / len(images)
         pl_module.train()
-        self._record(trainer, "cost/seconds_per_image", seconds)
+        self._record(trainer, _SECONDS, seconds)
 
     @staticmethod
     def _record(trainer: Trainer, key: str, value: float) -> None:
         logger = find_logger(trainer)
         if logger is not None:
-            logger.log_metrics({key: value}, trainer.global_step)
+            # as Lightning counts an epoch's own metrics: the number of steps is the next epoch's first
+            logger.log_metrics({key: value}, max(trainer.global_step - 1, 0))
 
 
 def _fastest(module: Any, images: torch.Tensor) -> float:

@@ -17,7 +17,7 @@ class Variant:
     """An experiment with one value of one parameter.
 
     Attributes:
-        where: The parameter and its value; empty for the experiment as it is, with what is fixed.
+        where: The parameter and its value; of the first, which has no value of the space, the experiment itself.
         settings: The whole experiment.
     """
 
@@ -38,11 +38,12 @@ def variants(plan: Plan, base: dict[str, Any]) -> Iterator[Variant]:
         ConfigError: A key leads through something that has no keys.
     """
     fixed = changed(base, plan.fixed)
-    yield Variant("", fixed)
+    yield Variant("experiment with what is fixed" if plan.fixed else "experiment", fixed)
     for parameter in plan.space:
         for setting in dict.fromkeys(parameter.domain.examples()):
-            settings = {**_branch(plan, parameter), parameter.name: _typed(parameter, setting)}
-            where = f"space.{parameter.name} = {setting!r}"
+            value = _typed(parameter, setting)
+            settings = {**_branch(plan, parameter), parameter.name: value}
+            where = f"space.{parameter.name} = {value!r}"
             yield Variant(where, changed(fixed, changes_of(plan.space, settings)))
 
 

@@ -62,7 +62,7 @@ class Fields:
         value = self.plain.get(key)
         try:
             number = float("nan") if isinstance(value, bool | None) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = float("nan")
         if not abs(number) < float("inf"):
             raise self._fault(key, "a number")
@@ -94,7 +94,7 @@ class Fields:
 
     def _fault(self, key: str, expected: str) -> ConfigError:
         where = f"{self.where}.{key}" if self.where else key
-        got = repr(self.plain[key]) if key in self.plain else "nothing"
+        got = repr(self.plain[key])[:200] if key in self.plain else "nothing"
         return ConfigError(expected_got(where, "unusable value", expected, got, "Correct it"))
 
 
@@ -109,4 +109,5 @@ def known_keys(where: str, plain: Mapping[str, Any], known: Sequence[str]) -> No
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
             todo = f"Did you mean {near[0]!r}? Mend the key" if near else "Take it out"
             at = f"{where}.{key}" if where else key
-            raise ConfigError(expected_got(at, "unknown key", f"one of {[*known]}", repr(key), todo))
+            expected = f"one of {[*known]}" if known else "none"
+            raise ConfigError(expected_got(at, "unknown key", expected, repr(key), todo))

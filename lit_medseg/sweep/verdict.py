@@ -1,22 +1,18 @@
 """What became of a child: done, stopped, killed, or unable."""
 
-import re
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from lit_medseg.cluster.blame import EXIT_STATUS, Blame
+from lit_medseg.cluster.child_log import last_lines
+from lit_medseg.cluster.stop_request import STATUS, Cause
 from lit_medseg.errors import TrackingError
-from lit_medseg.tracking.lease import is_alive
 from lit_medseg.tracking.run_folder import RunFolder, RunState
 
-STOPPED = 75
+STOPPED = STATUS[Cause.STOP_FILE]
 """Exit status of a `fit` that ended because it was told to, by `stop.json` or by its parent's end."""
-_LOG_BYTES = 20_000
-_SIGNAL = re.compile(r"ended by signal|killed by signal|SIGKILL|SIGBUS")
-_MEMORY = re.compile(r"out of memory|OutOfMemory|cannot allocate memory|MemoryError", re.IGNORECASE)
-_DISK = re.compile(r"No space left|room on the disk|Disk quota|disk is full", re.IGNORECASE)
-_AROUND = re.compile(r"tracking store|the run is in work|records are in use|no answer|run cannot be made")
-"""What a run could not help: the same settings may succeed later."""
+_LINES = 200
 
 
 class End(Enum):
@@ -36,6 +32,16 @@ class End(Enum):
     """A child of a parent that is gone still works on it."""
     NEW = "new"
     """It was never begun."""
+
+
+_ENDS = {
+    Blame.SETTINGS: End.FAILED,
+    Blame.MEMORY: End.FAILED,
+    Blame.LOST: End.KILLED,
+    Blame.DISK: End.DISK_FULL,
+    Blame.AROUND: End.AROUND,
+}
+_BLAMES = {status: blame for blame, status in EXIT_STATUS.items()}
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,10 @@ def judge_folder(folder: RunFolder) -> Verdict:
     if state is None:
         return Verdict(End.NEW)
     if state.status == "RUNNING":
-        alive = is_alive(state.owner, folder.lease)
-        return Verdict(End.ALIVE, "its process still works") if alive else Verdict(End.STOPPED)
+        return Verdict(End.ALIVE, "its process still works") if folder.is_busy(state) else Verdict(End.STOPPED)
     if state.status == "FINISHED":
         return Verdict(End.FINISHED)
-    return _failure(state.reason) if state.status == "FAILED" else Verdict(End.STOPPED, state.reason)
+    return _failure(state.blame, state.reason) if state.status == "FAILED" else Verdict(End.STOPPED, state.reason)
 
 
 def judge_child(status: int, folder: RunFolder, log: Path) -> Verdict:
@@ -84,17 +89,18 @@ def judge_child(status: int, folder: RunFolder, log: Path) -> Verdict:
     if status < 0 or status > 128:
         number = -status if status < 0 else status - 128
         return Verdict(End.KILLED, f"ended by signal {number}")
-    reason = state.reason if state is not None and state.status == "FAILED" and state.reason else _last_words(log)
-    return _failure(reason or f"ended with status {status}")
+    words = _last_words(log, status)
+    if status in _BLAMES:
+        return _failure(_BLAMES[status], words)
+    if state is not None and state.status == "FAILED":
+        return _failure(state.blame, state.reason or words)
+    # a run that says RUNNING could not even note its end
+    return _failure(Blame.LOST if state is not None and state.status == "RUNNING" else Blame.SETTINGS, words)
 
 
-def _failure(reason: str) -> Verdict:
+def _failure(blame: Blame, reason: str) -> Verdict:
     line = " ".join(reason.split())[:1000]
-    kinds = ((_SIGNAL, End.KILLED), (_DISK, End.DISK_FULL), (_AROUND, End.AROUND))
-    for pattern, end in kinds:
-        if pattern.search(line):
-            return Verdict(end, line)
-    return Verdict(End.FAILED, f"out of memory: {line}" if _MEMORY.search(line) else line)
+    return Verdict(_ENDS[blame], f"out of memory: {line}" if blame is Blame.MEMORY else line)
 
 
 def _state(folder: RunFolder) -> RunState | None:
@@ -104,14 +110,8 @@ def _state(folder: RunFolder) -> RunState | None:
         return None
 
 
-def _last_words(log: Path) -> str:
+def _last_words(log: Path, status: int) -> str:
     """Find the fault in what a child has printed: our own line, else the last one (a traceback's)."""
-    try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _LOG_BYTES))
-            lines = file.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    said = [line for line in lines if line.strip()]
+    said = last_lines(log, _LINES)
     ours = [line.removeprefix("error: ") for line in said if line.startswith("error: ")]
-    return ours[-1] if ours else "".join(said[-1:])
+    return ours[-1] if ours else said[-1] if said else f"ended with status {status}"

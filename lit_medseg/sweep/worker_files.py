@@ -1,12 +1,14 @@
 """Who works, and has worked, at a sweep: one file a process, touched as long as it lives."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
+from lit_medseg.tracking.atomic_write import write_atomically
 from lit_medseg.tracking.lease import Owner, is_alive, this_process, touch
 
 
@@ -21,11 +23,21 @@ class WorkerFile:
         owner = this_process()
         folder.mkdir(parents=True, exist_ok=True)
         self._file = folder / f"{owner.host}-{owner.pid}-{int(time.time())}.json"
-        self._file.write_text(json.dumps({"owner": asdict(owner), "started": time.time()}), encoding="utf-8")
+        content = {"owner": asdict(owner), "started": _now(folder)}
+        write_atomically(self._file, json.dumps(content))
 
     def renew(self) -> None:
         """Show that the process lives."""
         touch(self._file)
+
+
+def _now(folder: Path) -> float:
+    """Ask the file system for the time: it also says when a worker gave its last sign of life."""
+    clock = folder / f".clock-{os.getpid()}"
+    clock.touch()
+    now = clock.stat().st_mtime
+    clock.unlink()
+    return now
 
 
 def living_workers(folder: Path) -> list[Owner]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lit_medseg.cluster.blame import blame_of
 from lit_medseg.errors import TrackingError, expected_got
 from lit_medseg.tracking.lazy_client import LazyClient
 from lit_medseg.tracking.note import NOTE_TAG, page_without_failure
@@ -32,7 +33,7 @@ def begin_run(folder: RunFolder, store: Store, tags: Mapping[str, str]) -> RunLo
         folder.set_run_id(run_id)
         return RunLogger(folder, RecordQueue(folder.path, run_id, store.client))
     except BaseException as error:
-        folder.end("FAILED", f"it could not be opened: {str(error)[:500]}")
+        folder.end("FAILED", f"it could not be opened: {str(error)[:500]}", blame_of(error))
         raise
 
 

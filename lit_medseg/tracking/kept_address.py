@@ -4,11 +4,10 @@ import json
 import logging
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from lit_medseg.tracking.atomic_write import write_atomically
 from lit_medseg.tracking.store import resolve_uri
-from lit_medseg.tracking.without_password import without_arguments
+from lit_medseg.tracking.without_password import without_secret
 
 _log = logging.getLogger(__name__)
 _FILE = "store.json"
@@ -73,13 +72,3 @@ def _read(folder: Path) -> str | None:
         return str(json.loads((folder / _FILE).read_text(encoding="utf-8"))["uri"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
-
-
-def without_secret(uri: str) -> str:
-    """Leave the password out, and a lone user of a web address, which may be a token; a database's user stays."""
-    uri = without_arguments(uri)
-    user, at, place = urlsplit(uri).netloc.rpartition("@")
-    if not at:
-        return uri
-    name = "" if uri.startswith(("http://", "https://")) else user.partition(":")[0]
-    return uri.replace(f"://{user}@", f"://{name}@" if name else "://", 1) if place else uri

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from lit_medseg.tracking.score_rows import score_rows
 from lit_medseg.tracking.store import resolve_uri
+from lit_medseg.tracking.without_password import without_secret
 
 
 def print_page(console: Console, folder: Path, scores: Mapping[str, float], uri: str) -> None:
@@ -18,7 +19,8 @@ def print_page(console: Console, folder: Path, scores: Mapping[str, float], uri:
         folder: The run folder, as the user may type it.
         scores: With their stage, `test/dice`; see `score_rows`. By class only Dice is shown: MLflow has the rest.
             Without any, no table.
-        uri: The store's address; named in the command where it is not the one that `ui` finds by itself.
+        uri: The store's address; named in the command, without its password, where it is not the one that `ui` finds
+            by itself.
     """
     rows = [row for row in score_rows(scores) if row[0].count("/") == 1 or "/dice/" in row[0]]
     if rows:
@@ -26,6 +28,6 @@ def print_page(console: Console, folder: Path, scores: Mapping[str, float], uri:
         for row in rows:
             table.add_row(*row)
         console.print(table)
-    command = "python -m lit_medseg ui" + ("" if uri == resolve_uri(None) else f" --store {uri}")
+    command = "python -m lit_medseg ui" + ("" if uri == resolve_uri(None) else f" --store {without_secret(uri)}")
     console.print(f"run folder  {folder}", highlight=False, soft_wrap=True)
     console.print(f"open MLflow {command}", highlight=False, soft_wrap=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
+from lit_medseg.cluster.blame import blame_of
 from lit_medseg.errors import TrackingError
 from lit_medseg.tracking.lazy_client import LazyClient
 from lit_medseg.tracking.queue import RecordQueue
@@ -45,7 +46,7 @@ class ParentRun:
             folder.set_run_id(run_id)
             return cls(folder, RecordQueue(folder.path, run_id, store.client))
         except TrackingError as error:
-            folder.end("FAILED", f"it could not be opened: {str(error)[:500]}")
+            folder.end("FAILED", f"it could not be opened: {str(error)[:500]}", blame_of(error))
             raise
 
     @classmethod

@@ -5,6 +5,7 @@ import re
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -35,8 +36,16 @@ def provenance(folder: Path) -> dict[str, str]:
         **_git(folder),
         **_software(),
         **_hardware(),
-        "command": without_paths(["lit_medseg", *sys.argv[1:]], folder),
+        "command": without_paths(["lit_medseg", *_without_parent(sys.argv[1:])], folder),
     }
+
+
+def _without_parent(arguments: Sequence[str]) -> list[str]:
+    """Leave out the process that a child is bound to: typed again, the command has another one."""
+    if "--parent_pid" not in arguments:
+        return [*arguments]
+    place = arguments.index("--parent_pid")
+    return [*arguments[:place], *arguments[place + 2 :]]
 
 
 def write_diff(folder: Path, target: Path) -> bool:

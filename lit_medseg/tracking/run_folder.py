@@ -1,14 +1,17 @@
 """The folder of one run, its name and its state."""
 
+import errno
 import json
 import re
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from lit_medseg.cluster.blame import Blame
 from lit_medseg.errors import ConfigError, TrackingError, expected_got
 from lit_medseg.tracking.atomic_write import write_atomically
 from lit_medseg.tracking.lease import Owner, is_alive, this_process, touch
@@ -30,6 +33,7 @@ class RunState:
         reason: Why the run ended as it did; empty for a plain end.
         data_key: Hashes of its data and their split; empty where they are not known yet.
         attempt: How many processes have worked on it, one after the other; 0 before the first of a SCHEDULED run.
+        blame: Of a FAILED run: what its failure is to be blamed on.
     """
 
     status: Status
@@ -40,6 +44,7 @@ class RunState:
     reason: str = ""
     data_key: str = ""
     attempt: int = 1
+    blame: Blame = Blame.SETTINGS
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ class RunFolder:
         """
         try:
             plain = json.loads((self.path / "state.json").read_text())
-            return RunState(**{**plain, "owner": Owner(**plain["owner"])})
+            blame = Blame(plain.get("blame", ""))
+            return RunState(**{**plain, "owner": Owner(**plain["owner"]), "blame": blame})
         except (OSError, ValueError, TypeError, KeyError) as error:
             text = expected_got(
                 self._state_name,
@@ -132,9 +138,13 @@ class RunFolder:
             what, todo = "another process has gone on with it meanwhile", "Call the command again"
             got = f"attempt {state.attempt}, {state.status}"
             raise TrackingError(expected_got(f"run {self.name}", what, f"attempt {after}, unfinished", got, todo))
-        now = replace(state, status="RUNNING", owner=this_process(), started=time.time(), reason="")
         state = replace(
-            now,
+            state,
+            status="RUNNING",
+            owner=this_process(),
+            started=time.time(),
+            reason="",
+            blame=Blame.SETTINGS,
             attempt=state.attempt + 1,
             config_hash=state.config_hash if config_hash is None else config_hash,
             data_key=state.data_key if data_key is None else data_key,
@@ -147,9 +157,9 @@ class RunFolder:
         """Note which MLflow run this folder belongs to."""
         self.write(replace(self.read(), run_id=run_id))
 
-    def end(self, status: Status, reason: str = "") -> None:
+    def end(self, status: Status, reason: str = "", blame: Blame = Blame.SETTINGS) -> None:
         """Note how the run ended."""
-        self.write(replace(self.read(), status=status, reason=reason))
+        self.write(replace(self.read(), status=status, reason=reason, blame=blame))
 
     @property
     def _state_name(self) -> str:
@@ -194,29 +204,44 @@ def create_run_folder(
         parent.mkdir(parents=True, exist_ok=True)
         for name in [run] if run else _counted(config_hash[:8]):
             folder = RunFolder(parent / name)
-            try:
-                folder.path.mkdir()
-            except FileExistsError:
-                continue
-            _begin(folder, config_hash, data_key)
-            return folder
+            if not folder.path.exists() and _begin(folder, config_hash, data_key):
+                return folder
     except OSError as error:
         todo = "Free space, or set runs_dir to a folder that you may write to"
         text = expected_got(root, "no run can be kept there", "a folder to write to", error.strerror or error, todo)
         raise TrackingError(text) from error
-    raise ConfigError(
-        expected_got("--run", "the run exists", "a new name", repr(run), "Choose another name or leave --run out")
-    )
+    raise _taken(parent / str(run))
 
 
-def _begin(folder: RunFolder, config_hash: str, data_key: str) -> None:
-    """Write the first state; on a full disk nothing of the run stays behind."""
+def _taken(path: Path) -> ConfigError:
+    """Say why a run of a user's choice cannot be made."""
+    todo = "Choose another name or leave --run out"
+    if (path / "state.json").is_file() or not path.is_dir():
+        return ConfigError(expected_got("--run", "the run exists", "a new name", repr(path.name), todo))
+    what = "its folder is there, and its state.json is not, which says how the run stands"
+    got = f"{path.parent.name}/{path.name} without it"
+    todo = f"Bring the file back to go on with the run, or move the folder away. Else: {todo.lower()}"
+    return ConfigError(expected_got(f"--run {path.name}", what, "both or none", got, todo))
+
+
+def _begin(folder: RunFolder, config_hash: str, data_key: str) -> bool:
+    """Make the folder with its first state at once: whoever is killed meanwhile, or has a full disk, leaves no half.
+
+    Returns:
+        Whether it was made; not where another process was faster.
+    """
+    part = RunFolder(folder.path.with_name(f".{folder.name}.{uuid.uuid4().hex[:12]}"))
     try:
-        touch(folder.lease)
-        folder.write(RunState("RUNNING", config_hash, this_process(), time.time(), data_key=data_key))
-    except OSError:
-        shutil.rmtree(folder.path, ignore_errors=True)
+        part.path.mkdir()
+        touch(part.lease)
+        part.write(RunState("RUNNING", config_hash, this_process(), time.time(), data_key=data_key))
+        part.path.rename(folder.path)
+    except OSError as error:
+        shutil.rmtree(part.path, ignore_errors=True)
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
         raise
+    return True
 
 
 def _counted(stem: str) -> Iterator[str]:
@@ -228,7 +253,7 @@ def _counted(stem: str) -> Iterator[str]:
 
 def all_runs(root: Path) -> list[RunFolder]:
     """List the runs below a root that have a state, oldest name first; none where the root is missing."""
-    return [RunFolder(state.parent) for state in sorted(root.glob("*/*/state.json"))]
+    return [RunFolder(state.parent) for state in sorted(root.glob("*/[!.]*/state.json"))]
 
 
 def dead_runs(root: Path) -> list[RunFolder]:

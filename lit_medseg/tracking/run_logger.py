@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from lit_medseg.cluster.blame import Blame
 from lit_medseg.tracking.flatten import flatten
 from lit_medseg.tracking.note import NOTE_TAG
 from lit_medseg.tracking.queue import RecordQueue
@@ -158,13 +159,16 @@ class RunLogger(Logger):
             self.queue.nudge()
 
     @rank_zero_only
-    def close(self, status: Status | None, reason: str = "", timeout_s: float = 60.0) -> bool:
+    def close(
+        self, status: Status | None, reason: str = "", timeout_s: float = 60.0, blame: Blame = Blame.SETTINGS
+    ) -> bool:
         """End the run: last records, status, run folder.
 
         Args:
             status: How the run ended in truth; None leaves it as it was (a test added to a finished run).
             reason: Why, in one line, for a run that did not finish.
             timeout_s: How long to wait for the store.
+            blame: Of a FAILED run: what its failure is to be blamed on.
 
         Returns:
             Whether MLflow has everything; what it has not waits in the run folder.
@@ -174,7 +178,7 @@ class RunLogger(Logger):
         if status is not None:
             tags = [Record("tag", "end_reason", reason[:MAX_TAG_LENGTH])] if reason else []
             self._put([*tags, Record("status", "status", status)])
-            self.folder.end(status, reason)
+            self.folder.end(status, reason, blame)
         delivered = self.queue.close(timeout_s)
         if not delivered:
             _log.warning(

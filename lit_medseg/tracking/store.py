@@ -12,12 +12,13 @@ from lit_medseg.tracking.mlflow_environment import set_mlflow_environment
 from lit_medseg.tracking.reachable import check_reachable
 from lit_medseg.tracking.request_limits import request_limits
 from lit_medseg.tracking.sqlite_file import make_sqlite_file
-from lit_medseg.tracking.without_password import without_password
+from lit_medseg.tracking.without_password import without_password, without_secret
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+VARIABLE = "MLFLOW_TRACKING_URI"
 _SQLITE = "sqlite:///"
 _CREATE_S = 60.0
 """How long a busy server may take to make a run; asked again meanwhile, it would make two."""
@@ -66,9 +67,11 @@ def resolve_uri(configured: str | None) -> str:
         configured: The YAML's address; None or empty where it has none.
 
     Returns:
-        The address; the path of a SQLite file is made absolute.
+        The address; the path of a SQLite file is made absolute. Where `MLFLOW_TRACKING_URI` names the configured store
+        with a password, that one: children are told so, see `share_secret`.
     """
-    uri = configured or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    given = os.environ.get(VARIABLE) or ""
+    uri = given if configured and without_secret(given) == configured else configured or given or DEFAULT_URI
     return _SQLITE + str(Path(uri.removeprefix(_SQLITE)).absolute()) if uri.startswith(_SQLITE) else uri
 
 

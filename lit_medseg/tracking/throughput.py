@@ -11,6 +11,11 @@ from torch.optim import Optimizer
 
 from lit_medseg.tracking.find_logger import find_logger
 
+RECORDED = (
+    "train/images_per_s", "time/epoch_s", "time/validation_s", "time/first_batch_s", "time/data_wait_share",
+    "train/grad_norm", "train/grad_norm_max", "train/lr",
+)  # fmt: skip
+"""Keys of what every run records so; with several learning rates, `train/lr` has their names behind it."""
 NORM_EVERY = 10
 """Optimizer steps between two measurements of the gradients."""
 

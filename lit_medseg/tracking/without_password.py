@@ -1,6 +1,7 @@
 """Addresses and error texts that may be shown and kept: without passwords and tokens."""
 
 import re
+from urllib.parse import urlsplit
 
 _USER = re.compile(r"://[^/\s'\"]*@")
 _ARGUMENT = re.compile(r"([?&])((?:password|sslpassword|token)=)[^&\s'\"]*", re.IGNORECASE)
@@ -25,3 +26,13 @@ def without_arguments(uri: str) -> str:
     head, mark, query = kept.partition("?")
     query = "&".join(part for part in query.split("&") if part)
     return f"{head}{mark}{query}" if query else head
+
+
+def without_secret(uri: str) -> str:
+    """Leave the password out, and a lone user of a web address, which may be a token; a database's user stays."""
+    uri = without_arguments(uri)
+    user, at, place = urlsplit(uri).netloc.rpartition("@")
+    if not at:
+        return uri
+    name = "" if uri.startswith(("http://", "https://")) else user.partition(":")[0]
+    return uri.replace(f"://{user}@", f"://{name}@" if name else "://", 1) if place else uri

@@ -1,5 +1,6 @@
 """Command lines that may be shown: without the names of people and of their folders."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +15,9 @@ def without_paths(arguments: Sequence[str], folder: Path) -> str:
         folder: The working folder: what lies below it is written relative to it, of all else the last part.
 
     Returns:
-        One line; the password of an address is left out.
+        One line that a shell reads again; the password of an address is left out.
     """
-    return " ".join(_shown(argument, folder) for argument in arguments)
+    return shlex.join(_shown(argument, folder) for argument in arguments)
 
 
 def _shown(argument: str, folder: Path) -> str:

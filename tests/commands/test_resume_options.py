@@ -1,6 +1,7 @@
 """Which run a `fit` goes on with, and what it refuses."""
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ FAST = ("--checkpoint_minutes", "0", "--keep_checkpoints", "3")
 LONG = {"loading": {"batch_size": 2, "eval_batch_size": 3, "workers": 0}}
 
 
+STORE = "sqlite:///mlflow.db"
+
+
 def plan(**changes):
     return {**segmentation(data=LONG, trainer={"max_epochs": 3}), **changes}
 
@@ -32,6 +36,10 @@ def broken_off(workplace, name, settings=None, *arguments):
     return workplace.runs(name)[-1]
 
 
+UNREAD = ("--data.init_args.source.init_args.root", "nowhere")
+"""Data that are not there: what is refused with them is refused before they are read."""
+
+
 def refused(workplace, capsys, *argv):
     """The one line that a user's fault gives."""
     with pytest.MonkeyPatch.context() as patch:
@@ -44,9 +52,19 @@ def refused(workplace, capsys, *argv):
 
 def test_the_same_yaml_goes_on_and_then_begins_the_next_run(workplace, capsys):
     first = broken_off(workplace, "goes_on")
+    assert f"run goes_on/{first.path.name} begins." in capsys.readouterr().err.splitlines()
     workplace.call("fit", "--config", "goes_on.yaml", *FAST)
-    assert "run goes_on/" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
     (again,) = workplace.runs("goes_on")
+    start = next(number for number, line in enumerate(said) if line.startswith("run goes_on/"))
+    assert re.fullmatch(rf"run goes_on/{first.path.name} goes on from step-\d+ \(attempt 2; .*", said[start])
+    assert (
+        said[start + 1].strip() == f"runs/goes_on/{first.path.name}; MLflow run {again.mlflow.info.run_id} in {STORE}"
+    )
+    assert "val, " in said[start + 2]
+    assert said[start + 2].endswith("one process on cpu; batch size 2, precision 32-true")
+    lines = [line for line in said[start + 3 :] if line.startswith("epoch ")]
+    assert re.match(r"epoch 3/3  step 12  train/loss [\d.]+  val/loss [\d.]+  val/dice [\d.]+ \(best", lines[-1])
     assert again.status == "FINISHED"
     assert again.mlflow.data.tags["end_reason"] == again.mlflow.data.tags["failure"] == ""
     assert "**Failed**" not in again.mlflow.data.tags[NOTE_TAG]
@@ -73,6 +91,8 @@ def test_another_yaml_is_another_run(workplace):
 
 def test_a_named_run_of_another_configuration_is_refused_and_the_keys_are_named(workplace, capsys):
     run = broken_off(workplace, "named", None, "--run", "mine")
+    line = refused(workplace, capsys, "test", "--config", "named.yaml", *UNREAD)
+    assert "Its run mine is FAILED: the same `fit` goes on with it." in line
     argv = ("fit", "--config", "named.yaml", "--run", "mine", "--trainer.max_epochs", "2", "--ema_decay", "0.5")
     line = refused(workplace, capsys, *argv)
     assert line.startswith("error: run mine: the configuration has changed")
@@ -199,14 +219,27 @@ def test_a_path_that_is_no_checkpoint_is_refused(workplace, capsys, content, tex
     elif content:
         path.write_bytes(content)
     workplace.write("paths", plan())
-    assert text in refused(workplace, capsys, "fit", "--config", "paths.yaml", "--resume", str(path))
+    assert text in refused(workplace, capsys, "fit", "--config", "paths.yaml", "--resume", str(path), *UNREAD)
     assert not workplace.runs("paths")
 
 
 def test_a_finished_run_that_is_named_is_refused(workplace, capsys):
     workplace.fit("done", plan(), "--run", "mine", *FAST)
-    line = refused(workplace, capsys, "fit", "--config", "done.yaml", "--run", "mine")
+    line = refused(workplace, capsys, "fit", "--config", "done.yaml", "--run", "mine", *UNREAD)
     assert line.startswith("error: --run: the run is finished, expected a new or unfinished run, got mine.")
+    # the verbs that need a finished run say which one comes nearest
+    other = ("--config", "done.yaml", "--trainer.max_epochs", "2")
+    line = refused(workplace, capsys, "test", *other, *UNREAD)
+    assert "no checkpoint, expected a finished run of this YAML in experiment 'done'" in line
+    assert "The nearest one is mine: trainer.max_epochs 3 before, 2 now. To use it add --run mine." in line
+    workplace.call("test", *other, "--run", "mine")
+
+
+def test_start_weights_that_are_not_there_are_refused(workplace, capsys):
+    workplace.write("starts", plan())
+    argv = ("--model.init_args.fine_tuning.start_from", "none.ckpt", *UNREAD)
+    line = refused(workplace, capsys, "fit", "--config", "starts.yaml", *argv)
+    assert line.startswith("error: none.ckpt: no such checkpoint, expected a file, got none.")
 
 
 class Keeps(Callback):

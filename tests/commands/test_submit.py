@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from lit_medseg.commands.crossval_settings import read_settings
 from lit_medseg.commands.experiment_cli import ExperimentCLI
-from lit_medseg.commands.submit_experiment import frozen_yaml
+from lit_medseg.commands.job_plan import CONFIG
+from lit_medseg.commands.submit_experiment import frozen_yaml, plan_crossval
+from lit_medseg.commands.submit_options import read_options
 from lit_medseg.main import main
 from lit_medseg.sweep.nested import read_experiment
 from lit_medseg.sweep.read_plan import read_plan
@@ -47,6 +50,25 @@ def refused(capsys, *arguments):
     assert main(["submit", *map(str, arguments)]) == 2
     [line] = capsys.readouterr().err.splitlines()
     return line
+
+
+def test_a_cross_validation_has_one_name_by_hand_and_as_a_job(tmp_path):
+    plain = yaml.safe_load(Path(EXPERIMENT).read_text())
+    plain["model"]["init_args"]["optimizer"] = {"class_path": "AdamW", "init_args": {"lr": "2e-3", "weight_decay": 0}}
+    plain["model"]["init_args"]["network"] = "network.yaml"
+    network = {"class_path": "segmentation_models_pytorch.Unet", "init_args": {"encoder_name": "resnet18"}}
+    (tmp_path / "network.yaml").write_text(yaml.safe_dump(network))
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump(plain).replace("'2e-3'", "2e-3"))
+    plan = plan_crossval(read_options(["crossval", "--config", str(mine), "--", "--trainer.max_epochs", "3"]))
+    frozen = yaml.safe_load(plan.files[CONFIG])
+    assert frozen["model"]["init_args"]["network"] == network  # the file stays behind
+    plain["model"]["init_args"]["network"] = network
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(plain).replace("'2e-3'", "2e-3"))
+    (tmp_path / CONFIG).write_text(plan.files[CONFIG])
+    by_hand = read_settings(["--config", str(mine), "--trainer.max_epochs", "3"])
+    as_job = read_settings(["--config", str(tmp_path / CONFIG), *plan.arguments])
+    assert (as_job.experiment, as_job.hash_with("data")) == (by_hand.experiment, by_hand.hash_with("data"))
 
 
 @pytest.fixture

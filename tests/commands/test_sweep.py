@@ -1,21 +1,17 @@
 """`sweep` as a user calls it: real trials, real faults, and what is left of them."""
 
-import json
+import re
 import subprocess
 import sys
 
 import pytest
 import yaml
 
-from lit_medseg.cluster.device_pool import DevicePool
-from lit_medseg.commands import sweep as command
-from lit_medseg.commands.sweep_check import check
+from lit_medseg.commands.sweep import main
 from lit_medseg.errors import ConfigError
+from lit_medseg.sweep.history import History
 from lit_medseg.sweep.read_plan import read_plan
-from lit_medseg.sweep.trials_of_space import variants, with_cost
-from tests.commands.rank_commands import Command
 from tests.sweep.sweep_runs import (
-    FAKES,
     LR,
     NORM,
     environment,
@@ -30,16 +26,17 @@ from tests.sweep.sweep_runs import (
 )
 
 FAULT = "model.init_args.network.init_args.fault"
-SPACE = {**sweep()["space"], FAULT: {"values": ["", "error", "nan", "memory"]}}
+SPACE = {**sweep()["space"], FAULT: {"values": ["", "kill", "refused", "nan", "memory"]}}
+SWEEP = "runs/search/sweep"
 GOOD = {LR: 0.03, NORM: False, FAULT: ""}
 
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory):
-    """Four trials on two workers, three of which cannot be trained."""
+    """Five trials on two workers, four of which cannot be trained."""
     folder = tmp_path_factory.mktemp("searched")
-    enqueue = [GOOD, *({**GOOD, FAULT: fault} for fault in ("error", "nan", "memory"))]
-    config = prepare(folder, experiment(), sweep(4, space=SPACE, enqueue=enqueue))
+    enqueue = [GOOD, *({**GOOD, FAULT: fault} for fault in ("kill", "refused", "nan", "memory"))]
+    config = prepare(folder, experiment(), sweep(5, space=SPACE, enqueue=enqueue))
     output = run_sweep(folder, "--config", config.name, "--workers", 2)
     return folder, output
 
@@ -48,25 +45,26 @@ def searched(tmp_path_factory):
 def test_what_cannot_be_trained_is_failed_with_its_reason_and_stops_nothing(searched):
     folder, output = searched
     trials = study_of(folder, "search").get_trials()
-    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "FAIL", "FAIL"]
+    assert [trial.state.name for trial in trials] == ["COMPLETE", *["FAIL"] * 4]
     reasons = [trial.user_attrs["reason"] for trial in trials]
-    assert "made to fail" in reasons[1]
-    assert reasons[2] == "diverged: train/loss is no finite number"
-    assert reasons[3].startswith("out of memory")
+    assert reasons[1] == "killed 4 times, the last time: ended by signal 9"
+    assert "made to refuse to be built without a norm" in reasons[2]
+    assert reasons[3] == "diverged: train/loss is no finite number"
+    assert reasons[4].startswith("out of memory")
     assert all(reason[:100] in output for reason in reasons)
-    attempts = (folder / "runs" / "search" / "sweep" / "trials").glob("*/attempt-*.json")
-    assert len(list(attempts)) == 4  # nothing was tried again
+    attempts = [trial.glob("attempt-*.json") for trial in sorted((folder / SWEEP / "trials").iterdir())]
+    assert [len(list(files)) for files in attempts] == [1, 4, 1, 1, 1]  # nothing but the killed one was tried again
 
 
 @pytest.mark.slow
 def test_mlflow_has_the_sweep_and_a_run_below_it_for_each_trial(searched):
     folder, _ = searched
     runs = {name: (status, tags) for name, status, tags in mlflow_runs(folder, "search")}
-    assert sorted(runs) == ["search", *(f"trial-{number:04}" for number in range(4))]
+    assert sorted(runs) == ["search", *(f"trial-{number:04}" for number in range(5))]
     assert runs["search"][0] == "FINISHED"
     assert runs["trial-0000"][0] == "FINISHED"
-    assert [runs[f"trial-{number:04}"][1]["trial_state"] for number in range(4)] == ["COMPLETE", *["FAILED"] * 3]
-    parents = {runs[f"trial-{number:04}"][1]["mlflow.parentRunId"] for number in range(4)}
+    assert [runs[f"trial-{number:04}"][1]["trial_state"] for number in range(5)] == ["COMPLETE", *["FAILED"] * 4]
+    parents = {runs[f"trial-{number:04}"][1]["mlflow.parentRunId"] for number in range(5)}
     assert len(parents) == 1
     (parent,) = parents
     artifacts = {path.name for path in (folder / "mlartifacts" / "search" / parent / "artifacts").iterdir()}
@@ -77,29 +75,22 @@ def test_mlflow_has_the_sweep_and_a_run_below_it_for_each_trial(searched):
 
 
 @pytest.mark.slow
-def test_the_winner_alone_gives_its_value_again(searched):
+def test_nothing_is_run_again_and_status_shows_it(searched, monkeypatch, capsys):
     folder, _ = searched
-    best = folder / "runs" / "search" / "sweep" / "best.yaml"
-    value = study_of(folder, "search").best_value
-    fit = Command(folder, "fit", "--config", best, "--experiment", "again", "--run", "alone")
-    assert fit.wait() == 0, fit.text
-    assert max(recorded(folder / "runs" / "again" / "alone", "val/dice")) == value
-
-
-@pytest.mark.slow
-def test_nothing_is_run_again_and_status_shows_it(searched):
-    folder, _ = searched
+    monkeypatch.chdir(folder)
     before = (folder / "runs" / "search" / "trial-0000" / "records.jsonl").read_bytes()
-    refused = run_sweep(folder, "--config", "search.yaml", status=2)
-    assert "sweep search: it was begun before" in refused
+    with pytest.raises(ConfigError, match=r"^sweep search: it was begun before"):
+        main(["--config", "search.yaml"])
     again = run_sweep(folder, "--config", "search.yaml", "--resume")
     assert "trial 0 " not in again.replace("trial 0:", "")
     assert (folder / "runs" / "search" / "trial-0000" / "records.jsonl").read_bytes() == before
-    shown = run_sweep(folder, "status", "search")
-    assert "4 of 4 trials: 1 complete, 3 failed" in shown
+    capsys.readouterr()
+    assert main(["status", "search"]) == 0
+    shown = capsys.readouterr().out
+    assert "5 of 5 trials: 1 complete, 4 failed" in shown
     assert "best        trial 0: val/dice" in shown
-    missing = run_sweep(folder, "status", "serach", status=2)
-    assert "no such sweep, expected one of ['search']" in missing
+    with pytest.raises(ConfigError, match=r"no such sweep, expected one of \['search'\]"):
+        main(["status", "serach"])
 
 
 @pytest.mark.slow
@@ -121,7 +112,7 @@ def test_repeats_two_objectives_and_a_constraint(tmp_path):
     base = experiment(epochs=2)
     network = {"enqueue": [{LR: 0.03, NORM: False}, {LR: 0.03, NORM: True}], "repeats": 2}
     objective = [{"metric": "val/dice"}, {"metric": "cost/seconds_per_image", "direction": "min", "take": "last"}]
-    config = prepare(tmp_path, base, sweep(2, objective=objective, constraints={"cost/parameters": 1000}, **network))
+    config = prepare(tmp_path, base, sweep(2, objective=objective, constraints={"cost/parameters": 990}, **network))
     output = run_sweep(tmp_path, "--config", config.name)
     first, second = study_of(tmp_path, "search").get_trials()
     runs = tmp_path / "runs" / "search"
@@ -131,97 +122,20 @@ def test_repeats_two_objectives_and_a_constraint(tmp_path):
     assert first.values[1] > 0
     seeds = [yaml.safe_load((runs / f"trial-0000-r{n}" / "config.yaml").read_text())["seed_everything"] for n in (0, 1)]
     assert seeds == [3, 4]
-    limit = recorded(runs / "trial-0001-r0", "cost/parameters")
-    assert second.state.name == ("PRUNED" if limit[0] > 1000 else "COMPLETE")
-    assert "front       1 trials" in output or limit[0] <= 1000
-
-
-def asked(folder, base, plain):
-    """What the parent asks its child."""
-    plan = read_plan(prepare(folder, base, plain))
-    found = [[one.where, one.settings] for one in variants(plan, with_cost(plan, base))]
-    metrics = [objective.metric for objective in plan.objectives]
-    answer = folder / "metrics.json"
-    file = folder / "question.json"
-    file.write_text(json.dumps({"variants": found, "metrics": metrics, "answer": str(answer)}))
-    return file, answer
-
-
-REFUSED = {
-    "unknown key": (
-        sweep(space={LR + "x": {"low": 0.1, "high": 0.2}}),
-        f"space.{LR}x = 0.1: model.init_args.optimizer.init_args.lrx: unknown key",
-        "Did you mean 'lr'?",
-    ),
-    "unknown part": (sweep(space={"modle.x": {"values": [1]}}), "space.modle.x = 1: modle: unknown key", "'model'"),
-    "value": (
-        sweep(space={"trainer.max_epochs": {"values": [2, "many"]}}),
-        "space.trainer.max_epochs = 'many': trainer.max_epochs: a value of the wrong type",
-        "an integer",
-    ),
-    "class": (
-        sweep(space={"model.init_args.network": {"choices": {"a": {"class_path": f"{FAKES}.TinyUNe"}}}}),
-        "space.model.init_args.network = 'a': model.init_args.network.class_path: no such class",
-        "TinyUNet",
-    ),
-    "fixed": (sweep(fixed={"model.init_args.los": 1}), "experiment: model.init_args.los: unknown key", "'loss'"),
-}
-
-
-@pytest.mark.parametrize("fault", REFUSED)
-def test_a_space_that_the_experiment_refuses(tmp_path, monkeypatch, fault):
-    monkeypatch.chdir(tmp_path)
-    plain, expected, near = REFUSED[fault]
-    file, _ = asked(tmp_path, experiment(), plain)
-    with pytest.raises(ConfigError) as raised:
-        check(file)
-    assert str(raised.value).startswith(expected)
-    assert near in str(raised.value)
-
-
-def test_a_metric_that_the_task_never_logs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    file, answer = asked(tmp_path, experiment(), sweep(objective="val/dcie"))
-    with pytest.raises(ConfigError, match=r"^val/dcie: no such metric, expected one of .*Did you mean 'val/dice'"):
-        check(file)
-    assert not answer.exists()
-
-
-def test_a_fault_of_the_space_ends_the_command_before_any_trial(tmp_path):
-    prepare(tmp_path, experiment(), REFUSED["unknown key"][0])
-    output = run_sweep(tmp_path, "--config", "search.yaml", status=2)
-    assert f"error: space.{LR}x = 0.1" in output
-    assert not list((tmp_path / "runs" / "search").glob("trial-*"))
-    assert not (tmp_path / "mlflow.db").exists()
-
-
-FAULTS = {
-    "no experiment": (sweep(experiment="none.yaml"), [], "experiment: no such file"),
-    "storage": (
-        sweep(storage="postgresql://a:b@127.0.0.1:9/c"),
-        [],
-        "postgresql://127.0.0.1/c: the study cannot be kept",
-    ),
-    "name": (sweep(), ["--name", "a/b"], "experiment: unusable name"),
-    "devices": (sweep(), ["--devices", "x"], "--devices: no list of GPUs"),
-    "too many": (sweep(), ["--devices", "97", "--devices-per-trial", "2"], "--devices: no such device"),
-    "of which": (sweep(), ["--devices-per-trial", "2"], "--devices-per-trial: of which?"),
-    "workers": (sweep(), ["--workers", "0"], "--workers: nobody works"),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_of_the_command(tmp_path, monkeypatch, fault):
-    monkeypatch.chdir(tmp_path)
-    plain, arguments, expected = FAULTS[fault]
-    config = prepare(tmp_path, experiment(), plain)
-    with pytest.raises(Exception, match="^" + expected.replace("?", r"\?")):
-        command.main(["--config", config.name, *arguments])
-
-
-def test_more_devices_a_trial_than_there_are():
-    with pytest.raises(ConfigError, match="--devices"):
-        DevicePool(None, [], 2)
+    assert recorded(runs / "trial-0000-r0", "cost/parameters") == [987]
+    assert recorded(runs / "trial-0001-r0", "cost/parameters") == [999]
+    assert (second.state.name, second.values) == ("PRUNED", None)
+    assert second.user_attrs["reason"] == "constraint: cost/parameters is more than 990"
+    assert second.system_attrs["constraints:cost/parameters"] == 9
+    assert not (runs / "trial-0001-r1").exists()
+    history = History(runs / "trial-0000-r0")
+    history.update()
+    assert [*history.values["cost/seconds_per_image"]] == [2]  # the epoch it was measured after
+    best = (runs / "sweep" / "best.yaml").read_text()
+    assert f"It gave val/dice {dice[0]!r}, cost/seconds_per_image" in best
+    assert re.search(r"# Made on \w+: ranks 1; device cpu; threads \d+; torch ", best)
+    assert "front       1 trials" in output
+    assert "pruned      1 of 2, 1 of them for a constraint" in output
 
 
 def test_the_parent_imports_no_torch(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -22,6 +23,8 @@ class TinyUNet(nn.Module):
         fault: str = "",
     ) -> None:
         super().__init__()
+        if fault == "refused" and not norm:
+            raise ValueError("made to refuse to be built without a norm")
         stem = nn.Sequential(nn.Conv2d(in_channels, 6, 3, padding=1), nn.BatchNorm2d(6) if norm else nn.Identity())
         self.encoder = nn.ModuleDict({"stem": stem, "body": nn.Conv2d(6, 6, 5, padding=2)})
         self.head = nn.Conv2d(6, classes, 1)
@@ -34,8 +37,8 @@ class TinyUNet(nn.Module):
             time.sleep(self.step_s)
             if self.fault == "memory" and self.steps > 1:
                 torch.empty(2**60, dtype=torch.uint8)  # more than any machine has
-            if self.fault == "error" and self.steps > 1:
-                raise ArithmeticError("made to fail")
+            if self.fault == "kill" and self.steps > 1:
+                os.kill(os.getpid(), signal.SIGKILL)
         logits = self.head(torch.tanh(self.encoder["body"](torch.tanh(self.encoder["stem"](image)))))
         return logits * float("nan") if self.fault == "nan" and self.training and self.steps > 1 else logits
 

@@ -4,6 +4,7 @@ import json
 import random
 import sqlite3
 import time
+from collections import Counter
 from contextlib import closing, suppress
 
 import optuna
@@ -77,7 +78,7 @@ def prepare(folder, base, plain, name="search.yaml"):
 
 def run_sweep(folder, *arguments, status=0):
     command = Command(folder, "sweep", *arguments)
-    found = command.wait()
+    found = command.wait(3 * START_S)
     assert found == status, f"{found}\n{command.text}"
     return command.text
 
@@ -124,19 +125,83 @@ def recorded(run, key):
     return [line["value"] for line in lines if line["kind"] == "metric" and line["key"] == key]
 
 
+def run_with_kills(folder, config, kinds, seed, database=None, workers=1, most_s=9.0):
+    """Work at a sweep until it is done, while parts of it are killed at random moments.
+
+    A worker is a process of its own, and is started anew when it was killed. The kind `parent` kills one of them,
+    `worker` a trial's first process, `rank` its second rank, `all` everything there is; `database` stops the server of
+    the study for a few seconds.
+
+    Returns:
+        How often each kind has hit a living process.
+    """
+    moments, waiting, hit = random.Random(seed), list(kinds), Counter()
+    begun = [_begin(folder, config) for _ in range(workers)]
+    at_work = list(begun)
+    try:
+        while waiting and at_work:
+            time.sleep(moments.uniform(0.5, most_s))
+            at_work = [one for one in at_work if one.process.poll() is None]
+            kind = _possible(waiting, folder / "runs", workers)
+            if not at_work or not _hit(kind, moments.choice(at_work), begun, database):
+                continue
+            waiting.remove(kind)
+            hit[kind] += 1
+            killed = [one for one in at_work if kind in ("parent", "all") and not _lives(one)]
+            again = [_begin(folder, config) for _ in killed]
+            at_work = [*(one for one in at_work if one not in killed), *again]
+            begun += again
+        statuses = {one.process.wait(3 * START_S) for one in begun}
+        assert statuses <= {0, -9}, [(one.process.returncode, one.text) for one in begun]
+        assert all(one.process.returncode == 0 for one in at_work), [one.text for one in at_work]
+        # children of a killed one may live a moment longer, as on a cluster
+        until(lambda: not any(one.living() for one in begun), 20.0, lambda: "orphans")
+    finally:
+        for one in begun:
+            one.end()
+    return hit
+
+
+def _begin(folder, config):
+    return Command(folder, "sweep", "--config", config, "--resume")
+
+
+def _lives(command):
+    with suppress(psutil.TimeoutExpired):
+        command.process.wait(1.0)
+    return command.process.poll() is None
+
+
+def _possible(waiting, runs, workers):
+    """The next kind: a trial is tried again three times, not more, and those in work are the last ones."""
+    in_work = sorted(runs.glob("*/sweep/trials/*"))[-workers:]
+    spent = any(len(list(trial.glob("*.died"))) >= RETRIES for trial in in_work)
+    return next((kind for kind in waiting if not (spent and kind in ("worker", "rank"))), None)
+
+
+def _hit(kind, command, begun, database):
+    """Kill; tells whether there was something to kill."""
+    if kind == "database" and _of_kind(command, "worker"):
+        database.stop()
+        time.sleep(3.0)
+        database.start()
+        return True
+    victims = [one for each in begun for one in each.living()] if kind == "all" else _of_kind(command, kind)
+    for victim in victims:
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+    return bool(victims)
+
+
 def _of_kind(command, kind):
-    """The processes that a kill of this kind hits; none where there are none just now."""
-    if kind == "database":
-        return []
+    """The process of a command that a kill of this kind hits; none where there is none just now."""
     living = command.living()
-    if kind == "all":
-        return living
     if kind == "parent":
         return [one for one in living if one.pid == command.process.pid]
     fits = [one for one in living if "fit" in _words(one) or "lit_medseg.cluster.start_rank" in " ".join(_words(one))]
+    local = {"worker": None, "rank": "1"}
     with suppress(psutil.NoSuchProcess):
-        of_rank = {"worker": None, "rank": "1"}[kind]
-        return [one for one in fits if one.environ().get("LOCAL_RANK") == of_rank][:1]
+        return [one for one in fits if kind in local and one.environ().get("LOCAL_RANK") == local[kind]][:1]
     return []
 
 
@@ -144,57 +209,6 @@ def _words(process):
     with suppress(psutil.NoSuchProcess):
         return process.cmdline()
     return []
-
-
-def run_with_kills(folder, config, kinds, seed, database=None, workers=1, most_s=9.0):
-    """Run a sweep to its end while parts of it are killed at random moments; gives how often each kind hit.
-
-    The kind `database` stops the server of the study for a few seconds.
-    """
-    moments = random.Random(seed)
-    hit = dict.fromkeys(kinds, 0)
-    waiting = list(kinds)
-    deadline = time.monotonic() + START_S + 60 * len(waiting)
-    while True:
-        command = Command(folder, "sweep", "--config", config, "--resume", "--workers", workers)
-        while waiting and command.process.poll() is None:
-            time.sleep(moments.uniform(0.5, most_s))
-            kind = waiting[0]
-            if kind == "database" and _of_kind(command, "worker"):
-                database.stop()
-                time.sleep(3.0)
-                database.start()
-                hit[waiting.pop(0)] += 1
-                continue
-            # a trial is tried again three times, not more
-            spent = kind in ("worker", "rank") and _most_deaths(folder / "runs") >= RETRIES
-            victims = _of_kind(command, "parent" if spent else kind)
-            for victim in victims:
-                with suppress(psutil.NoSuchProcess):
-                    victim.kill()
-            if victims:
-                hit[waiting.pop(0)] += 1
-                if spent or kind in ("parent", "all"):
-                    break
-        status = _end_of(command)
-        if status == 0 and not waiting:
-            return hit
-        assert time.monotonic() < deadline, command.text
-        assert status in (0, -9), f"{status}\n{command.text}"
-        if status == 0:
-            return hit  # the sweep was faster than the kills
-
-
-def _most_deaths(runs):
-    return max((len(list(folder.glob("*.died"))) for folder in runs.glob("*/sweep/trials/*")), default=0)
-
-
-def _end_of(command):
-    """Wait for the sweep itself; children of a killed one may live a moment longer, as on a cluster."""
-    status = command.process.wait(START_S)
-    if status == 0:
-        until(lambda: not command.living(), 20.0, lambda: f"orphans: {command.living()}\n{command.text}")
-    return status
 
 
 def environment():

@@ -4,7 +4,7 @@ import multiprocessing
 
 import pytest
 
-from lit_medseg.sweep.ask import next_trial
+from lit_medseg.sweep.ask import NotNow, next_trial
 from lit_medseg.sweep.claim import claims, take
 from lit_medseg.sweep.study import quieten
 from tests.sweep.searches import GRID, SPACE, leave_half_drawn, nobody, opened, plan_with, search
@@ -12,7 +12,7 @@ from tests.sweep.searches import GRID, SPACE, leave_half_drawn, nobody, opened, 
 SAMPLERS = {
     "TPESampler": {"n_startup_trials": 3},
     "RandomSampler": {},
-    "CmaEsSampler": {"n_startup_trials": 2},
+    "CmaEsSampler": {"n_startup_trials": 2, "popsize": 4},  # a second generation is reached
     "NSGAIISampler": {"population_size": 3},
     "GPSampler": {"n_startup_trials": 3},
     "GridSampler": {},
@@ -74,12 +74,14 @@ def test_branches_have_their_parameters_alone(tmp_path):
 
 
 def test_a_trial_in_living_hands_is_left_alone_and_one_given_back_is_taken(tmp_path):
-    plan = plan_with(tmp_path, trials=1)
+    plan = plan_with(tmp_path, trials=2)
     study, place = opened(plan, tmp_path)
     asked = next_trial(plan, study, place, True, nobody)
-    assert next_trial(plan, study, place, True, nobody) is None  # ours
+    assert next_trial(plan, study, place, False, nobody) is None  # ours
     asked.claim.give_back()
-    assert next_trial(plan, study, place, True, lambda number: True) is None  # its child still lives
+    with pytest.raises(NotNow):  # its child still lives: no further trial is begun beside it
+        next_trial(plan, study, place, True, lambda number: True)
+    assert len(study.get_trials()) == 1
     again = next_trial(plan, study, place, False, nobody)  # the hours are over, but what was begun goes on
     assert again.settings == asked.settings
     assert again.claim.attempt == 2
@@ -92,18 +94,18 @@ def _work(folder, trials):
 
 @pytest.mark.slow
 def test_several_workers_share_a_budget_without_losing_or_doubling_a_trial(tmp_path):
-    opened(plan_with(tmp_path, trials=40), tmp_path)
+    opened(plan_with(tmp_path, trials=24), tmp_path)
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_work, args=(tmp_path, 40)) for _ in range(3)]
+    workers = [context.Process(target=_work, args=(tmp_path, 24)) for _ in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join(200)
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
-    study, place = opened(plan_with(tmp_path, trials=40), tmp_path)
+    study, place = opened(plan_with(tmp_path, trials=24), tmp_path)
     trials = study.get_trials(deepcopy=False)
-    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 40
-    assert [len(claims(place.trial(trial.number))) for trial in trials] == [1] * 40
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 24
+    assert [len(claims(place.trial(trial.number))) for trial in trials] == [1] * 24
 
 
 def _take(folder, results):

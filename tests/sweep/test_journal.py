@@ -1,8 +1,10 @@
 """A journal that a killed writer or a full disk cannot spoil."""
 
 import multiprocessing
+import os
 import resource
 import signal
+import threading
 
 import optuna
 
@@ -25,6 +27,41 @@ def test_a_line_that_was_cut_short_is_taken_away_by_the_next_writer(tmp_path):
     backend = optuna.storages.journal.JournalFileBackend(str(path))
     optuna.load_study(study_name="s", storage=optuna.storages.JournalStorage(backend)).set_user_attr("after", 2)
     assert optuna.load_study(study_name="s", storage=open_journal(path)).user_attrs == {"before": 1}
+
+
+def _hang_while_writing(path, pipe):
+    cut = os.ftruncate
+
+    def hang(handle, size):  # the end of the journal is known, and nothing is written yet
+        pipe.send("hangs")
+        pipe.recv()
+        cut(handle, size)
+
+    os.ftruncate = hang
+    WholeLineJournal(path).append_logs([{"writer": "hung"}])
+    pipe.send("done")
+
+
+def test_a_writer_that_hangs_longer_than_its_lock_file_lasts_spoils_nothing(tmp_path):
+    path = tmp_path / "study.journal"
+    journal = WholeLineJournal(path)
+    journal.append_logs([{"writer": "first"}])
+    context = multiprocessing.get_context("spawn")
+    pipe, end = context.Pipe()
+    hung = context.Process(target=_hang_while_writing, args=(path, end))
+    hung.start()
+    assert pipe.poll(60)
+    pipe.recv()
+    path.with_name("study.journal.lock").unlink()  # what the next writer does after a while
+    waits = threading.Thread(target=journal.append_logs, args=([{"writer": "next"}],))
+    waits.start()
+    waits.join(0.5)
+    assert waits.is_alive()
+    pipe.send("go on")
+    hung.join(60)
+    waits.join(60)
+    assert hung.exitcode == 0
+    assert [log["writer"] for log in WholeLineJournal(path).read_logs(0)] == ["first", "hung", "next"]
 
 
 def _write_until_full(path, results):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 
 import pytest
 
@@ -30,13 +31,18 @@ KINDS = {
 KILLS = int(os.environ.get("KILLS", "3"))
 """`make test-kill` asks for twenty."""
 PRUNER = {"class_path": "optuna.pruners.MedianPruner", "init_args": {"n_startup_trials": 2, "n_warmup_steps": 1}}
-TRIALS = 3 if KILLS <= 3 else 6
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+TRIALS = 3 if KILLS <= 3 else 5
 
 
 def prepared(folder, **keys):
     base = experiment(epochs=3, ranks=2, step_s=0.2)
     base["trainer"]["callbacks"] = [{"class_path": f"{FAKES}.SettingsOfRank", "init_args": {"folder": "ranks"}}]
     return prepare(folder, base, sweep(TRIALS, pruner=PRUNER, **keys)).name
+
+
+def kinds_of(kinds, kills):
+    return [kinds[number % len(kinds)] for number in range(kills)]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,6 @@ def database():
         server.end()
 
 
-@pytest.mark.slow
 def test_all_ranks_of_a_trial_have_its_parameters_and_a_pruned_one_stops_on_all(undisturbed):
     trials = study_of(undisturbed, "search").get_trials()
     assert "PRUNED" in {trial.state.name for trial in trials}
@@ -69,33 +74,35 @@ def test_all_ranks_of_a_trial_have_its_parameters_and_a_pruned_one_stops_on_all(
         assert first[0]["pid"] != second[0]["pid"]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
 def test_two_workers_lose_and_double_nothing_and_the_winner_alone_gives_its_value(tmp_path):
-    config = prepare(tmp_path, experiment(epochs=3, step_s=0.2), sweep(3)).name
-    run_with_kills(tmp_path, config, ["all", "parent", "worker"][: max(1, KILLS // 3)], 7, workers=2)
+    config = prepare(tmp_path, experiment(epochs=3, step_s=0.2), sweep(TRIALS - 1)).name
+    kinds = kinds_of(("parent", "worker", "all"), max(1, KILLS // 2))
+    assert run_with_kills(tmp_path, config, kinds, 7, workers=2) == Counter(kinds)
     study = study_of(tmp_path, "search")
-    assert [trial.state.name for trial in study.get_trials()] == ["COMPLETE"] * 3
-    assert len(mlflow_runs(tmp_path, "search")) == 4
+    assert [trial.state.name for trial in study.get_trials()] == ["COMPLETE"] * (TRIALS - 1)
+    runs = mlflow_runs(tmp_path, "search")
+    assert sorted(name for name, _, _ in runs) == ["search", *(f"trial-{number:04}" for number in range(TRIALS - 1))]
+    assert {status for _, status, _ in runs} == {"FINISHED"}
     assert repeated_metrics(tmp_path) == []
-    best = tmp_path / "runs" / "search" / "sweep" / "best.yaml"
-    fit = Command(tmp_path, "fit", "--config", best, "--experiment", "again", "--run", "alone")
-    assert fit.wait() == 0, fit.text
-    assert max(recorded(tmp_path / "runs" / "again" / "alone", "val/dice")) == study.best_value
+    folder = tmp_path / "runs" / "search" / "sweep"
+    settings = {folder / "best.yaml": study.best_value}
+    if KILLS > 3:
+        settings |= {folder / f"trials/{one.number:04}/experiment.yaml": one.value for one in study.get_trials()}
+    for number, (file, value) in enumerate(settings.items()):
+        fit = Command(tmp_path, "fit", "--config", file, "--experiment", "again", "--run", f"alone-{number}")
+        assert fit.wait() == 0, fit.text
+        assert max(recorded(tmp_path / "runs" / "again" / f"alone-{number}", "val/dice")) == value
 
 
 def _lines(file):
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("storage", KINDS)
 def test_a_killed_search_ends_as_the_undisturbed_one(tmp_path, undisturbed, database, storage):
     address = database.create("kills") if storage == "postgresql" else None
-    kinds = [KINDS[storage][number % len(KINDS[storage])] for number in range(KILLS)]
-    hit = run_with_kills(tmp_path, prepared(tmp_path, storage=address), kinds, 1 + KILLS, database)
-    assert sum(hit.values()) == KILLS
+    kinds = kinds_of(KINDS[storage], KILLS)
+    assert run_with_kills(tmp_path, prepared(tmp_path, storage=address), kinds, 1 + KILLS, database) == Counter(kinds)
     assert settled(study_of(tmp_path, "search", address)) == settled(study_of(undisturbed, "search"))
     runs = mlflow_runs(tmp_path, "search")
     assert sorted(name for name, _, _ in runs) == ["search", *(f"trial-{number:04}" for number in range(TRIALS))]

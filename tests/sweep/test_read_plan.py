@@ -7,7 +7,7 @@ from lit_medseg.errors import ConfigError
 from lit_medseg.sweep.parameter import changes_of
 from lit_medseg.sweep.plan import Limit, Objective
 from lit_medseg.sweep.read_plan import read_plan
-from lit_medseg.sweep.sampling import check_sampler
+from lit_medseg.sweep.sampling import check_sampler, make_pruner
 from tests.sweep.sweep_runs import LR, NORM, sweep, write
 
 WHOLE = {
@@ -139,3 +139,15 @@ def test_numbers_as_yaml_1_1_has_them(tmp_path):
     path.write_text(yaml.safe_dump(sweep(), sort_keys=False).replace("0.0001", "1e-4"))
     assert read_plan(path).space[0].domain.low == 1e-4
     assert [parameter.name for parameter in read_plan(path).space] == [LR, NORM]
+
+
+@pytest.mark.filterwarnings("ignore:.*experimental.*")
+def test_a_pruner_may_wrap_another(tmp_path):
+    median = {"class_path": "optuna.pruners.MedianPruner", "init_args": {"n_startup_trials": 2}}
+    patient = {"class_path": "optuna.pruners.PatientPruner", "init_args": {"wrapped_pruner": median, "patience": 1}}
+    plan = read(tmp_path, sweep(pruner=patient))
+    check_sampler(plan)
+    assert type(make_pruner(plan)._wrapped_pruner).__name__ == "MedianPruner"
+    median["init_args"]["n_startup"] = 3
+    with pytest.raises(ConfigError, match=r"^pruner.init_args.wrapped_pruner.init_args.n_startup: unknown key"):
+        check_sampler(read(tmp_path, sweep(pruner=patient)))

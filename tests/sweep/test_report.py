@@ -1,19 +1,17 @@
 """Report, table, winner, intervals and pictures of made-up trials."""
 
 import csv
-import math
 
 import pytest
-import yaml
 from scipy import stats
 
-from lit_medseg.sweep.best import write_best
 from lit_medseg.sweep.importance import importances
-from lit_medseg.sweep.interval import differ, mean_interval
 from lit_medseg.sweep.plots import draw_plots
 from lit_medseg.sweep.report import Findings, report_lines, short_name
 from lit_medseg.sweep.rows import Row, as_csv, pareto_front, ranked, rows_of
+from lit_medseg.sweep.shown_study import shown_study
 from lit_medseg.sweep.study import quieten
+from lit_medseg.sweep.tell import Outcome, report, tell
 from tests.sweep.searches import opened, plan_with, search
 
 METRIC = "val/dice"
@@ -45,6 +43,7 @@ def test_the_report_says_what_is_best_and_how_sure_that_is(tmp_path):
     assert f"trial 1: val/dice 0.8133 (95% {low:.4f} to {high:.4f} over 3 seeds, 0.8100 to 0.8200)" in text
     assert "cannot be told apart from it: trials 0 (0.8100)" in text
     assert "2 (0.61" not in text
+    assert "(Tukey's range test, 95%)" in text
     assert "lr 70%, x 30%" in text
     assert "2 of 6, 1 of them for a constraint: 26 of 36 epochs trained (28% saved)" in text
     assert "trial 5: out of memory" in text
@@ -55,20 +54,6 @@ def test_one_run_a_trial_says_that_nothing_is_known_of_the_seed(tmp_path):
     lines = report_lines(Findings(plan_with(tmp_path), [row(0, 0.8), row(1, 0.7)]))
     assert any("how far the seed alone moves it is not known" in line for line in lines)
     assert report_lines(Findings(plan_with(tmp_path), []))[1] == "best        none: no trial is complete"
-
-
-def test_intervals_and_differences_are_students():
-    values = [0.8, 0.82, 0.79, 0.81]
-    expected = stats.t.interval(0.95, 3, loc=sum(values) / 4, scale=stats.sem(values))
-    assert mean_interval(values) == pytest.approx(expected)
-    assert all(map(math.isnan, mean_interval([0.8])))
-    others = [0.7, 0.75, 0.71, 0.74]
-    assert differ(values, others) == (stats.ttest_rel(values, others).pvalue < 0.05)
-    close = [0.81, 0.80, 0.80, 0.80]
-    assert differ(values, close) == (stats.ttest_rel(values, close).pvalue < 0.05)
-    assert not differ([0.8], [0.1])
-    assert differ([0.8, 0.8], [0.7, 0.7])
-    assert not differ([0.8, 0.8], [0.8, 0.8])
 
 
 def test_the_winner_keeps_the_limits_and_the_first_of_equals_wins(tmp_path):
@@ -91,18 +76,6 @@ def test_the_table_has_a_line_for_each_trial(tmp_path):
     assert lines[0]["runs"] == "trial-0000-r0 trial-0000-r1 trial-0000-r2"
 
 
-def test_best_yaml_is_a_whole_experiment(tmp_path):
-    plan = plan_with(tmp_path, space={"trainer.lr": {"low": 0.1, "high": 1.0}}, fixed={"trainer.max_epochs": 3})
-    _, place = opened(plan, tmp_path)
-    rows = [Row(4, "COMPLETE", (0.8,), {"trainer.lr": 0.5}, ({"run": "trial-0004"},), "", 3, 1.0, True)]
-    (file,) = write_best(plan, [{"seed_everything": 7, "trainer": {"devices": 2}}], place, rows, 0)
-    expected = {"seed_everything": 7, "trainer": {"devices": 2, "max_epochs": 3, "lr": 0.5}}
-    assert yaml.safe_load(file.read_text()) == expected
-    assert "python -m lit_medseg fit --config best.yaml" in file.read_text()
-    assert "val/dice 0.8 (best over the epochs) with seed 7" in file.read_text()
-    assert write_best(plan, [{}], place, [], 0) == []
-
-
 @pytest.mark.filterwarnings("ignore:.*experimental.*")
 def test_pictures_and_importance_of_a_real_study(tmp_path):
     quieten()
@@ -123,6 +96,33 @@ def test_pictures_and_importance_of_a_real_study(tmp_path):
     study, _ = opened(two, tmp_path)
     assert "pareto_front.png" in {file.name for file in draw_plots(two, study, tmp_path)}
     assert len(rows_of(study)) == 6
+
+
+@pytest.mark.filterwarnings("ignore:.*experimental.*")
+def test_pruned_trials_are_shown_and_count_with_what_they_had_reached(tmp_path):
+    quieten()
+    space = {"a.init_args.x": {"low": 0.0, "high": 1.0}, "b.init_args.depth": {"low": 1, "high": 4}}
+    plan = plan_with(tmp_path, space=space)
+    study, _ = opened(plan, tmp_path)
+    distributions = {parameter.name: parameter.domain.distribution() for parameter in plan.space}
+    for number in range(6):
+        trial = study.ask(distributions)
+        for epoch in range(1, 3):
+            report(study, number, epoch, trial.params["a.init_args.x"] * epoch / 2)
+        value, reason = trial.params["a.init_args.x"], "" if number < 2 else "pruned at epoch 2"
+        outcome = Outcome("COMPLETE", (value,)) if number < 2 else Outcome("PRUNED", (), reason, ({METRIC: value},))
+        tell(plan, study, number, outcome)
+    tell(plan, study, study.ask(distributions).number, Outcome("FAILED", reason="out of memory"))
+    shown = shown_study(plan, study, pruned_count=True)
+    assert [trial.state.name for trial in shown.get_trials()] == ["COMPLETE"] * 6 + ["FAIL"]
+    assert all(trial.value == trial.params["x"] for trial in shown.get_trials()[:6])
+    shares = importances(plan, study)  # two complete trials alone would say nothing
+    assert shares["x"] > 0.5
+    assert set(shares) == {"x", "depth"}
+    draw_plots(plan, study, tmp_path)
+    page = (tmp_path / "plots.html").read_text()
+    assert "init_args" not in page.rpartition("plotly.js v")[2].partition("</script>")[2]
+    assert all(f'"{word}"' in page for word in ("pruned", "failed", "trial 1", "trial 3, pruned", "epoch"))
 
 
 def test_names_are_shortened_as_far_as_they_stay_unlike():

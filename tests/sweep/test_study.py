@@ -5,7 +5,7 @@ import pytest
 
 from lit_medseg.errors import ConfigError, TrackingError
 from lit_medseg.sweep.plan import ClassPath
-from lit_medseg.sweep.study import DEFINITION, OWNER, open_storage, open_study, quieten, shown_storage
+from lit_medseg.sweep.study import DEFINITION, OWNER, begun_trials, open_storage, open_study, quieten, shown_storage
 from tests.sweep.searches import SPACE, opened, plan_with, search
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*experimental.*")
@@ -21,6 +21,7 @@ CHANGES = {
     "objective": {"objective": {"metric": "val/loss", "direction": "min"}},
     "fixed": {"fixed": {"trainer.max_epochs": 3}},
     "repeats": {"repeats": 2},
+    "seed": {"seed": 1},
 }
 
 
@@ -29,6 +30,14 @@ def test_a_study_of_another_search_is_refused(tmp_path, part):
     search(plan_with(tmp_path, trials=1), tmp_path)
     with pytest.raises(ConfigError, match=f"study search: it was made with others, expected the same {part}"):
         opened(plan_with(tmp_path, **CHANGES[part]), tmp_path)
+
+
+def test_trials_on_other_numbers_of_devices_are_another_study(tmp_path):
+    plan = plan_with(tmp_path, trials=1)
+    search(plan, tmp_path)
+    storage = open_storage(None, tmp_path / "search" / "sweep")
+    with pytest.raises(ConfigError, match="expected the same devices per trial"):
+        open_study(plan, storage, plan.definition([], devices=2), "id")
 
 
 def test_sampler_budget_and_pruner_may_change(tmp_path):
@@ -56,6 +65,34 @@ def test_a_study_that_was_half_made_is_made_anew(tmp_path):
     study = open_study(plan, storage, plan.definition([]), "id")
     assert DEFINITION in study.user_attrs
     assert len(study.get_trials()) == 1
+
+
+def test_a_study_of_another_program_is_left_alone(tmp_path):
+    plan = plan_with(tmp_path)
+    storage = open_storage(None, tmp_path)
+    optuna.create_study(study_name="search", storage=storage).enqueue_trial({"x": 0.5})
+    with pytest.raises(ConfigError, match="it belongs to other runs"):
+        open_study(plan, storage, plan.definition([]), "id")
+    assert len(optuna.load_study(study_name="search", storage=storage).get_trials()) == 1
+
+
+def test_trials_that_only_wait_are_not_begun(tmp_path):
+    plan = plan_with(tmp_path, trials=1, enqueue=[{"x": 0.5}, {"x": 0.6}])
+    storage = open_storage(None, tmp_path / plan.name / "sweep")
+    assert begun_trials(plan, storage) is None
+    opened(plan, tmp_path)
+    assert begun_trials(plan, storage) == 0
+    search(plan, tmp_path)
+    assert begun_trials(plan, storage) == 1
+
+
+def test_first_trials_that_are_added_later_are_tried_too(tmp_path):
+    early = [{"x": 0.5}, {"x": 0.5, "kind": "flat"}]
+    search(plan_with(tmp_path, trials=3, enqueue=early), tmp_path)
+    rows = search(plan_with(tmp_path, trials=6, enqueue=[*early, {"x": 1.5}]), tmp_path)
+    assert [row[2]["x"] for row in rows].count(0.5) == 2
+    assert rows[3][2]["x"] == 1.5
+    assert len(rows) == 6
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import getpass
 import io
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -68,7 +69,12 @@ def test_tags_name_versions_and_machine_but_no_path(tmp_path, monkeypatch):
 
 def test_addresses_lose_their_password(tmp_path):
     line = without_paths(["--tracking=postgresql://ann:secret@db/x", "~/a.yaml", "0.1"], tmp_path)
-    assert line == "--tracking=postgresql://***@db/x .../a.yaml 0.1"
+    assert line == "'--tracking=postgresql://***@db/x' .../a.yaml 0.1"
+
+
+def test_the_command_of_a_child_can_be_typed_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["x", "fit", "--parent_pid", "12", "--tags", '{"a": "b"}'])
+    assert shlex.split(provenance(tmp_path)["command"]) == ["lit_medseg", "fit", "--tags", '{"a": "b"}']
 
 
 def test_the_data_set_is_an_input_of_the_run(tmp_path, database):

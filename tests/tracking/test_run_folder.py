@@ -44,6 +44,17 @@ def test_a_run_that_exists_is_never_taken(tmp_path):
     assert (tmp_path / "a/mine/state.json").read_bytes() == before
 
 
+def test_a_folder_whose_state_was_deleted_is_named(tmp_path):
+    folder = create_run_folder(tmp_path, "a", HASH, "mine")
+    (folder.path / "state.json").unlink()
+    with pytest.raises(ConfigError) as raised:
+        create_run_folder(tmp_path, "a", HASH, "mine")
+    text = str(raised.value)
+    assert text.startswith("--run mine: its folder is there, and its state.json is not")
+    assert "Bring the file back to go on with the run, or move the folder away." in text
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine"]
+
+
 @pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "a b", "x" * 101])
 def test_a_name_that_is_no_folder_is_refused(tmp_path, name):
     with pytest.raises(ConfigError, match="--run: unusable name"):
