@@ -56,11 +56,13 @@ def status(argv: list[str]) -> int:
     running = [row.number for row in findings.rows if row.state == "RUNNING"]
     lines = report_lines(replace(findings, working={number: _at(plan, place, number) for number in running}))
     alive = living_workers(place.workers)
-    at_work = ", ".join(words(owner) for owner in alive) if alive else "none; --resume goes on"
+    ended = place.folder.read().status == "FINISHED"
+    nobody = "none; it has ended" if ended else "none; --resume goes on"
+    at_work = ", ".join(words(owner) for owner in alive) or nobody
     lines.append(f"workers     {at_work}; {worked_s(place.workers) / 3600:.2f} h of work")
     best = place.folder.path / BEST
     if best.is_file():
-        lines.append(f"best so far {shown_path(best)}")
+        lines.append(f"{'best' if ended else 'best so far':<11} {shown_path(best)}")
     print("\n".join(lines))
     close_storage(study)
     return 0

@@ -287,6 +287,7 @@ class Loop:
 def summarize(outcome: Outcome, metrics: list[str]) -> str:
     """Write what came of a trial in a few words."""
     if outcome.state != "COMPLETE":
-        return f"{outcome.state.lower()}, {outcome.reason[:160]}"
+        state = outcome.state.lower()
+        return outcome.reason[:160] if outcome.reason.startswith(state) else f"{state}, {outcome.reason[:160]}"
     values: Mapping[str, float] = dict(zip(metrics, outcome.values, strict=True))
     return ", ".join(f"{metric} {value:.4f}" for metric, value in values.items())

@@ -85,9 +85,12 @@ class Results:
         if order:
             tags |= {"best_trial": str(order[0].number), "best_run": " ".join(str(p["run"]) for p in order[0].parts)}
             tags |= {f"best/{name}": repr(value) for name, value in order[0].settings.items()}
+        named = [("best", len(findings.rows), row) for row in order[:1]]
+        named += [("trial", row.number, row) for row in order]  # those of the workers that do not lead, too
         metrics = [
-            Record("metric", safe_key(f"best/{objective.metric}"), value, len(findings.rows))
-            for objective, value in (zip(self.plan.objectives, order[0].values, strict=True) if order else ())
+            Record("metric", safe_key(f"{name}/{objective.metric}"), value, step)
+            for name, step, row in named
+            for objective, value in zip(self.plan.objectives, row.values, strict=True)
         ]
         return [*(Record("tag", safe_key(key), value[:8000]) for key, value in tags.items()), *metrics]
 
