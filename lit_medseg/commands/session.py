@@ -60,9 +60,7 @@ class Session:
             self._attempt = f"{_place()}, {time.strftime('%Y-%m-%d %H:%M:%S')}, {start}"
             self.logger.log_tags({self._attempt_key: self._attempt})
 
-    def end(
-        self, status: Status, reason: str = "", timeout_s: float = 60.0, blame: Blame = Blame.SETTINGS
-    ) -> None:
+    def end(self, status: Status, reason: str = "", timeout_s: float = 60.0, blame: Blame = Blame.SETTINGS) -> None:
         """End the run; a second call (of the thread that watches the ranks, say) waits for the first, nothing else.
 
         Args:
