@@ -12,11 +12,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 class ParentSignals:
     """Ctrl-C, SIGTERM and SIGUSR1 (a scheduler's warning) while children run.
 
-    The first is noted only; a second Ctrl-C interrupts at once. It imports neither torch nor Lightning, as
-    `Interruption` does.
+    The first is noted only. A Ctrl-C takes the place of another one: a person wants no requeue. A second Ctrl-C
+    interrupts at once. It imports neither torch nor Lightning, as `Interruption` does.
 
     Attributes:
-        first: The first signal; None where none came.
+        first: The first signal, or a later Ctrl-C; None where none came.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class ParentSignals:
                 signal.signal(number, former)
 
     def _note(self, signum: int, frame: FrameType | None) -> None:
-        if self.first is None:
+        if self.first is None or signum == signal.SIGINT:
             self.first = signal.Signals(signum)
         if signum == signal.SIGINT:
             self._interrupts += 1

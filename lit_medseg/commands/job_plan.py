@@ -2,11 +2,13 @@
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Self
 
 from lit_medseg.cluster.slurm_profile import SlurmProfile
 from lit_medseg.tracking.atomic_write import write_atomically
+from lit_medseg.tracking.share_secret import share_secret
 
 CONFIG = "submitted.yaml"
 """The verb's YAML as it was when the job was submitted, in the job's folder."""
@@ -23,6 +25,7 @@ class JobPlan:
         files: What the job needs in its folder as it is now, by relative path; `CONFIG` among them.
         config_hash: What names the run of a `fit`; empty for a parent of several.
         follow: The command that shows how it stands; empty for none of its own.
+        tracking: MLflow's address, as YAML or command line have it; None where they have none.
     """
 
     root: Path
@@ -31,6 +34,16 @@ class JobPlan:
     files: Mapping[str, str] = field(default_factory=dict)
     config_hash: str = ""
     follow: str = ""
+    tracking: str | None = None
+
+    def without_secret(self) -> Self:
+        """Take the password of MLflow's address out of arguments and files; Slurm hands the environment on."""
+        if not self.tracking:
+            return self
+        bare = share_secret(self.tracking)
+        arguments = tuple(word.replace(self.tracking, bare) for word in self.arguments)
+        files = {name: text.replace(self.tracking, bare) for name, text in self.files.items()}
+        return replace(self, arguments=arguments, files=files)
 
     def freeze(self, folder: Path) -> None:
         """Write the files; those of an earlier submission are replaced.

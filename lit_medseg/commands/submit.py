@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         MedSegError: Options or YAML cannot be used, or Slurm refuses the job; no run is left behind then.
     """
     options = read_options(argv)
-    plan = _plan(options)
+    plan = _plan(options).without_secret()
     if options.dry:
         name = options.run or (f"{plan.config_hash[:8]}-N" if options.verb == "fit" else f"{options.verb}-N")
         print(batch_script(_job(options, plan, plan.root / plan.experiment / name)), end="")

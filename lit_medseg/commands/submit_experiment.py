@@ -38,6 +38,7 @@ def plan_fit(options: SubmitOptions) -> JobPlan:
         arguments=tuple(ranks),
         files={CONFIG: frozen_yaml(cli)},
         config_hash=cli.config_hash(),
+        tracking=cli.settings.tracking,
     )
 
 
@@ -63,6 +64,7 @@ def plan_crossval(options: SubmitOptions) -> JobPlan:
         experiment=settings.experiment,
         arguments=(*folds, *options.rest, *places),
         files={CONFIG: yaml.safe_dump(frozen, sort_keys=False)},
+        tracking=cli.settings.tracking,
     )
 
 

@@ -55,6 +55,7 @@ def plan_sweep(options: SubmitOptions) -> JobPlan:
         arguments=("--name", plan.name, "--resume", *arguments, *places),
         files={CONFIG: _text(source), **files},
         follow=shlex.join(["python", "-m", "lit_medseg", "sweep", "status", plan.name, *root]),
+        tracking=given.tracking or bases[0].get("tracking"),
     )
 
 

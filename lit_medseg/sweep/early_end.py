@@ -31,4 +31,5 @@ def _ends(plan: Plan, history: History) -> Iterator[Ending]:
     for limit in plan.limits:
         epoch = history.first(limit.metric, limit.exceeded)
         if epoch is not None:
-            yield epoch, "PRUNED", f"constraint: {limit.metric} is more than {limit.most:.6g}"
+            value = next(filter(limit.exceeded, history.values[limit.metric][epoch]))
+            yield epoch, "PRUNED", f"constraint: {limit.metric} {value:.6g} is more than {limit.most:.6g}"

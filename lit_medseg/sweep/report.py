@@ -59,8 +59,12 @@ def _counts(findings: Findings) -> str:
     parts = [f"{counts[state]} {word}" for state, word in words if counts[state]]
     begun = sum(counts.values()) - counts["WAITING"]
     limit = findings.plan.budget.trials
-    of = "" if limit is None else f" of {limit}"
-    return f"sweep       {findings.plan.name}: {begun}{of} trials{': ' if parts else ''}{', '.join(parts)}"
+    of = _number_of(begun) if limit is None or begun > limit else f"{begun} of {_number_of(limit)}"
+    return f"sweep       {findings.plan.name}: {of}{': ' if parts else ''}{', '.join(parts)}"
+
+
+def _number_of(trials: int) -> str:
+    return f"{trials} trial" if trials == 1 else f"{trials} trials"
 
 
 def _best(findings: Findings) -> list[str]:
@@ -81,8 +85,9 @@ def _best(findings: Findings) -> list[str]:
     equals = [row for row in order[1:] if not abs(best.values[0] - row.values[0]) > least]
     if equals:
         named = ", ".join(f"{row.number} ({row.values[0]:.4f})" for row in equals[:_MOST])
+        noun = "trial" if len(equals) == 1 else "trials"
         more = f" and {len(equals) - _MOST} more" if len(equals) > _MOST else ""
-        lines.append(f"            cannot be told apart from it: trials {named}{more} ({_TEST})")
+        lines.append(f"            cannot be told apart from it: {noun} {named}{more} ({_TEST})")
     elif len(order) > 1:
         lines.append(f"            better than every other complete trial ({_TEST})")
     return lines
@@ -108,7 +113,7 @@ def _front(findings: Findings) -> list[str]:
     if not front:
         return ["front       none: no trial is complete"]
     metrics = [objective.metric for objective in findings.plan.objectives]
-    lines = [f"front       {len(front)} trials that none beats in {', '.join(metrics)} at once"]
+    lines = [f"front       {_number_of(len(front))} that none beats in {', '.join(metrics)} at once"]
     for row in front:
         values = ", ".join(f"{metric} {value:.4g}" for metric, value in zip(metrics, row.values, strict=True))
         lines.append(f"            trial {row.number}: {values}; {settings_text(row.settings)}")

@@ -106,7 +106,8 @@ def known_keys(where: str, plain: Mapping[str, Any], known: Sequence[str]) -> No
     """
     for key in plain:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            named = [one for one in known if one.endswith(f".{key}")]  # as reports shorten it
+            near = named or difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
             todo = f"Did you mean {near[0]!r}? Mend the key" if near else "Take it out"
             at = f"{where}.{key}" if where else key
             expected = f"one of {[*known]}" if known else "none"

@@ -48,3 +48,11 @@ def test_other_threads_get_no_signals():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_a_ctrl_c_after_a_schedulers_warning_counts_as_a_ctrl_c():
+    signals = ParentSignals()
+    with signals.listen():
+        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGINT)
+    assert signals.status == 130

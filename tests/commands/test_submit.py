@@ -1,5 +1,6 @@
 """`submit` up to the moment when sbatch is called; with a real Slurm it goes on in tests/slurm."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import yaml
 from lit_medseg.commands.crossval_settings import read_settings
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.job_plan import CONFIG
+from lit_medseg.commands.submit import _plan
 from lit_medseg.commands.submit_experiment import frozen_yaml, plan_crossval
 from lit_medseg.commands.submit_options import read_options
 from lit_medseg.main import main
@@ -271,3 +273,22 @@ def test_an_unfinished_run_goes_on_and_no_other(capsys, slurm):
     folder.end("FINISHED")
     line = refused(capsys, "--config", EXPERIMENT, "--run", "mine", "--", "--runs_dir", slurm, "--ema_decay", 0.9)
     assert "nothing to go on with, expected a new or unfinished run, got mine, which is FINISHED." in line
+
+
+@pytest.mark.parametrize("verb", ["fit", "crossval", "sweep"])
+def test_the_password_of_the_tracking_store_is_in_no_file_of_a_job(tmp_path, monkeypatch, capsys, verb):
+    address = "http://ann:secret@tracker:5000"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    base = tmp_path / "exp.yaml"
+    base.write_text(yaml.safe_dump({**yaml.safe_load(Path(EXPERIMENT).read_text()), "tracking": address}))
+    search = tmp_path / "search.yaml"
+    space = {"model.init_args.optimizer.init_args.lr": {"low": 0.001, "high": 0.002}}
+    plain = {"experiment": "exp.yaml", "objective": {"metric": "val/dice"}, "space": space, "budget": {"trials": 1}}
+    search.write_text(yaml.safe_dump(plain))
+    words = [verb, "--config", str(search if verb == "sweep" else base)]
+    folds = ["--folds", "3"] if verb == "crossval" else []
+    options = read_options([*words, *folds, "--", "--tracking", address])
+    plan = _plan(options).without_secret()
+    assert not any("secret" in text for text in (*plan.arguments, *plan.files.values()))
+    assert any("http://tracker:5000" in text for text in (*plan.arguments, *plan.files.values()))
+    assert os.environ["MLFLOW_TRACKING_URI"] == address

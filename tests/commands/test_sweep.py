@@ -125,7 +125,7 @@ def test_repeats_two_objectives_and_a_constraint(tmp_path):
     assert recorded(runs / "trial-0000-r0", "cost/parameters") == [987]
     assert recorded(runs / "trial-0001-r0", "cost/parameters") == [999]
     assert (second.state.name, second.values) == ("PRUNED", None)
-    assert second.user_attrs["reason"] == "constraint: cost/parameters is more than 990"
+    assert second.user_attrs["reason"] == "constraint: cost/parameters 999 is more than 990"
     assert second.system_attrs["constraints:cost/parameters"] == 9
     assert not (runs / "trial-0001-r1").exists()
     history = History(runs / "trial-0000-r0")

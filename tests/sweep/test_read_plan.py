@@ -86,7 +86,7 @@ FAULTS = {
     "unknown spec": (with_space(low=1, high=2, lgo=True), f"space.{LR}.lgo: unknown key", "'log'"),
     "when": ({"space": {LR: {"low": 1, "high": 2, "when": {"x": 1}}}}, f"space.{LR}.when.x: unknown key", ""),
     "enqueue": ({"enqueue": [{LR: 3.0}]}, f"enqueue.0: {LR} cannot be this", "0.0001 to 0.1, logarithmic"),
-    "enqueue key": ({"enqueue": [{"lr": 0.01}]}, "enqueue.0.lr: unknown key", LR),
+    "enqueue key": ({"enqueue": [{"lr": 0.01}]}, "enqueue.0.lr: unknown key", f"Did you mean {LR!r}"),
     "folds": ({"folds": 3, "repeats": 2}, "folds: cannot be so", ""),
     "fixed": ({"fixed": {LR: 0.1}}, "fixed: is searched too", LR),
     "pruner": (

@@ -41,7 +41,7 @@ def test_the_report_says_what_is_best_and_how_sure_that_is(tmp_path):
     low, high = stats.t.interval(0.95, 2, loc=0.8133333, scale=stats.sem([0.81, 0.81, 0.82]))
     assert "8 of 9 trials: 4 complete, 2 pruned, 1 failed, 1 in work" in text
     assert f"trial 1: val/dice 0.8133 (95% {low:.4f} to {high:.4f} over 3 seeds, 0.8100 to 0.8200)" in text
-    assert "cannot be told apart from it: trials 0 (0.8100)" in text
+    assert "cannot be told apart from it: trial 0 (0.8100)" in text
     assert "2 (0.61" not in text
     assert "(Tukey's range test, 95%)" in text
     assert "lr 70%, x 30%" in text
