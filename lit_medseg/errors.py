@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+RECORDED = "The state of the run and its page in MLflow say this too."
+"""Note on an exception that ended a run."""
+
 
 class MedSegError(Exception):
     """A fault that the user can mend.

@@ -14,8 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-from lit_medseg.cluster.blame import EXIT_STATUS, blame_of
-from lit_medseg.errors import ConfigError, MedSegError
+from lit_medseg.cluster.blame import EXIT_STATUS, Blame, blame_of
+from lit_medseg.errors import RECORDED, ConfigError, MedSegError
 
 
 @dataclass(frozen=True)
@@ -79,15 +79,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if _PARENT not in arguments:
+        if not _has_parent(arguments):
             raise
         traceback.print_exc()
         return _told(error, arguments, 1)
 
 
 def _told(error: Exception, arguments: Sequence[str], usual: int) -> int:
-    """Give the exit status: to a parent it says what the failure is to be blamed on."""
-    return EXIT_STATUS.get(blame_of(error), usual) if _PARENT in arguments else usual
+    """Give the exit status: to a parent it says what the failure is to be blamed on, unless the run's state does.
+
+    With a full disk the state may not have been written.
+    """
+    blame = blame_of(error)
+    said = RECORDED in getattr(error, "__notes__", ()) and blame is not Blame.DISK
+    return EXIT_STATUS.get(blame, usual) if _has_parent(arguments) and not said else usual
+
+
+def _has_parent(arguments: Sequence[str]) -> bool:
+    return any(word.partition("=")[0] == _PARENT for word in arguments)
 
 
 def help_text() -> str:

@@ -33,18 +33,25 @@ _ERRNO = {
 }
 _TEXTS = (
     (re.compile(r"DataLoader worker .*(killed by signal|exited unexpectedly)", re.DOTALL), Blame.LOST),
-    (re.compile(r"out of memory|can't allocate memory|_ALLOC_FAILED|Cannot allocate memory"), Blame.MEMORY),
+    (
+        re.compile(r"out of memory|can't allocate memory|_ALLOC_FAILED|Cannot allocate memory|Failed to CUDA .*alloc"),
+        Blame.MEMORY,
+    ),
     (re.compile(r"PytorchStreamWriter failed writing|No space left on device|Disk quota exceeded"), Blame.DISK),
+    # a loader's worker hands its OSError on as text, without the number
+    (re.compile(r"\[Errno (5|116)\]|Input/output error|Stale file handle"), Blame.AROUND),
     # a broken GPU or driver; a settings' own fault is a CUDA error too (device-side assert: a label out of range)
     (
         re.compile(
-            r"no CUDA-capable device|busy or unavailable|uncorrectable ECC|CUDA unknown error|initialization error"
-            r"|Found no NVIDIA driver|driver version is insufficient|GPU has fallen off the bus"
+            r"no CUDA-capable device|busy or unavailable|uncorrectable ECC|CUDA unknown error"
+            r"|CUDA error: initialization error|CUDA driver initialization failed|Found no NVIDIA driver"
+            r"|NVIDIA driver on your system is too old|driver version is insufficient|GPU has fallen off the bus"
+            r"|can not run on your system"
         ),
         Blame.AROUND,
     ),
 )
-"""What torch says in a RuntimeError that has no type or number of its own, and what it writes of a loader's error."""
+"""What torch, NCCL and Lightning say in errors that have no type or number of their own, or write of a loader's."""
 
 
 def blame_of(error: BaseException) -> Blame:
@@ -75,6 +82,7 @@ def _single(error: BaseException) -> Blame:
         return Blame.MEMORY
     if isinstance(error, OSError) and error.errno in _ERRNO:
         return _ERRNO[error.errno]
-    if isinstance(error, RuntimeError | OSError) and type(error).__module__ in ("builtins", "torch"):
+    origin = type(error).__module__.partition(".")[0]
+    if origin == "lightning" or (origin in ("builtins", "torch") and isinstance(error, RuntimeError | OSError)):
         return next((blame for pattern, blame in _TEXTS if pattern.search(str(error))), Blame.SETTINGS)
     return Blame.SETTINGS

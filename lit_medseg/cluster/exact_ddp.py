@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import STEP_OUTPUT
 from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 from typing_extensions import override
 
 from lit_medseg.cluster.position import ALONE
@@ -73,7 +74,9 @@ class ExactDDP(DDPStrategy):
     @override
     def post_backward(self, closure_loss: Tensor) -> None:
         super().post_backward(closure_loss)
-        if self._waits_for_all:  # the first time alone: what is used is rarely another thing later, see training_step
+        # The first backward with which gradients are shared, alone: a part may be used in some of the batches that are
+        # accumulated; and what is used is rarely another thing later, see training_step.
+        if self._waits_for_all and cast(DistributedDataParallel, self.model).require_backward_grad_sync:
             self._waits_for_all = False
             refuse_unused(self._task)
 

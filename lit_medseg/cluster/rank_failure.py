@@ -12,7 +12,8 @@ _MAX_TEXT = 1000
 _MAX_DETAILS = 50_000
 _PATH = re.compile(r'File "([^"]+)"')
 _BROKEN = re.compile(
-    r"gloo|nccl|c10d|store|process group|Connection (closed|reset|refused)|Broken pipe|timed out|another rank",
+    r"gloo|nccl|c10d|\b(TCP)?store\b|process group|Connection (closed|reset|refused)|Broken pipe|timed out"
+    r"|another rank",
     re.IGNORECASE,
 )
 

@@ -42,7 +42,7 @@ def open_folder(settings: CrossvalSettings, data_hash: str, folds: Sequence[Fold
     if new:
         folder = create_run_folder(settings.runs_dir, settings.experiment, whole, name)
     else:
-        _refuse_another(folder, plain)
+        _refuse_another(folder, plain, whole)
     runs = [{"fold": one.fold.number, "inner": one.fold.inner, "run": f"{name}-{one.fold.name}"} for one in folds]
     sets = {one.fold.name: one.split.plain() for one in folds}
     content = {"computed": plain, "runs": runs, "splits": sets}
@@ -50,11 +50,13 @@ def open_folder(settings: CrossvalSettings, data_hash: str, folds: Sequence[Fold
     return folder, new
 
 
-def _refuse_another(folder: RunFolder, plain: Mapping[str, Any]) -> None:
+def _refuse_another(folder: RunFolder, plain: Mapping[str, Any], whole: str) -> None:
     """Refuse a folder that holds something else, the differing keys named."""
     file = folder.path / FILE
     if not file.is_file():
-        if folder.read().status == "SCHEDULED":
+        state = folder.read()
+        # a process that was killed at its very start has left its folder, and no more
+        if state.status == "SCHEDULED" or (state.config_hash == whole and not state.run_id):
             return
         todo = "Choose another --name"
         raise ConfigError(

@@ -15,7 +15,7 @@ from lit_medseg.cluster.requeue import requeue
 from lit_medseg.cluster.stop_request import STATUS, Cause, Stopped, reason_of
 from lit_medseg.commands.record_failure import record_failure
 from lit_medseg.commands.session import Session
-from lit_medseg.errors import MedSegError
+from lit_medseg.errors import RECORDED, MedSegError
 
 _STOP_S = 10.0
 """How long MLflow may take when the process has to be gone soon; the rest waits in the run folder."""
@@ -61,6 +61,8 @@ def _end_failed(error: BaseException, cause: RankFailure | None, session: Sessio
     if cause is None:
         failure = failure_of(error, rank, socket.gethostname())
         record_failure(session, failure, f"{type(error).__name__}: {str(error)[:1000]}")
+        if session.owns and session.logger is not None:
+            error.add_note(RECORDED)
         raise error
     record_failure(session, cause)
     if rank == 0:

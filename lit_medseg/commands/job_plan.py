@@ -1,14 +1,14 @@
 """A Slurm job before it has a folder."""
 
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any
 
 from lit_medseg.cluster.slurm_profile import SlurmProfile
 from lit_medseg.tracking.atomic_write import write_atomically
-from lit_medseg.tracking.share_secret import share_secret
+from lit_medseg.tracking.without_password import without_secret
 
 CONFIG = "submitted.yaml"
 """The verb's YAML as it was when the job was submitted, in the job's folder."""
@@ -25,7 +25,8 @@ class JobPlan:
         files: What the job needs in its folder as it is now, by relative path; `CONFIG` among them.
         config_hash: What names the run of a `fit`; empty for a parent of several.
         follow: The command that shows how it stands; empty for none of its own.
-        tracking: MLflow's address, as YAML or command line have it; None where they have none.
+        tracking: MLflow's address that the job uses, as YAML or command line have it, with its password, which is in
+            neither arguments nor files; None where they have none.
     """
 
     root: Path
@@ -35,15 +36,6 @@ class JobPlan:
     config_hash: str = ""
     follow: str = ""
     tracking: str | None = None
-
-    def without_secret(self) -> Self:
-        """Take the password of MLflow's address out of arguments and files; Slurm hands the environment on."""
-        if not self.tracking:
-            return self
-        bare = share_secret(self.tracking)
-        arguments = tuple(word.replace(self.tracking, bare) for word in self.arguments)
-        files = {name: text.replace(self.tracking, bare) for name, text in self.files.items()}
-        return replace(self, arguments=arguments, files=files)
 
     def freeze(self, folder: Path) -> None:
         """Write the files; those of an earlier submission are replaced.
@@ -58,6 +50,21 @@ class JobPlan:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, text)
+
+
+def without_secret_in(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave the password of MLflow's address out of an experiment's settings."""
+    address = settings.get("tracking")
+    return {**settings, "tracking": without_secret(address)} if isinstance(address, str) else {**settings}
+
+
+def without_secret_among(words: Sequence[str]) -> tuple[str, ...]:
+    """Leave the password of MLflow's address out of arguments: `--tracking URI` or `--tracking=URI`."""
+    kept = []
+    for before, word in zip(("", *words), words, strict=False):
+        key, equals, address = word.partition("=") if word.startswith("--tracking=") else ("", "", word)
+        kept.append(f"{key}{equals}{without_secret(address)}" if equals or before == "--tracking" else word)
+    return tuple(kept)
 
 
 def remove_job(folder: Path) -> None:

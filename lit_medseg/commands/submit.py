@@ -12,6 +12,7 @@ from lit_medseg.commands.submit_options import SubmitOptions, read_options
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.tracking.atomic_write import write_atomically
 from lit_medseg.tracking.run_folder import RunFolder, create_run_folder
+from lit_medseg.tracking.share_secret import share_secret
 
 _SCRIPT = "submitted.sh"
 
@@ -31,7 +32,9 @@ def main(argv: list[str]) -> int:
         MedSegError: Options or YAML cannot be used, or Slurm refuses the job; no run is left behind then.
     """
     options = read_options(argv)
-    plan = _plan(options).without_secret()
+    plan = _plan(options)
+    if plan.tracking:
+        share_secret(plan.tracking)  # Slurm hands the environment on
     if options.dry:
         name = options.run or (f"{plan.config_hash[:8]}-N" if options.verb == "fit" else f"{options.verb}-N")
         print(batch_script(_job(options, plan, plan.root / plan.experiment / name)), end="")

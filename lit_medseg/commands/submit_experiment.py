@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from lit_medseg.commands.crossval_settings import merged_yamls, read_settings
-from lit_medseg.commands.job_plan import CONFIG, JobPlan, parent_places
+from lit_medseg.commands.job_plan import CONFIG, JobPlan, parent_places, without_secret_among, without_secret_in
 from lit_medseg.commands.submit_options import SubmitOptions
 from lit_medseg.errors import ConfigError, expected_got
 
@@ -62,9 +62,9 @@ def plan_crossval(options: SubmitOptions) -> JobPlan:
     return JobPlan(
         root=settings.runs_dir,
         experiment=settings.experiment,
-        arguments=(*folds, *options.rest, *places),
-        files={CONFIG: yaml.safe_dump(frozen, sort_keys=False)},
-        tracking=cli.settings.tracking,
+        arguments=(*folds, *without_secret_among(options.rest), *places),
+        files={CONFIG: yaml.safe_dump(without_secret_in(frozen), sort_keys=False)},
+        tracking=settings.tracking,
     )
 
 
@@ -75,10 +75,11 @@ def frozen_yaml(cli: "ExperimentCLI") -> str:
         cli: Parsed.
 
     Returns:
-        A YAML of an experiment with the same configuration hash; files that it names stay where they are.
+        A YAML of an experiment with the same configuration hash, without the password of MLflow's address; files that
+        it names stay where they are.
     """
     given = {key: _written(value) for key, value in cli.given.items() if key not in ("config", "run")}
-    return yaml.safe_dump({**given, "experiment": cli.experiment}, sort_keys=False)
+    return yaml.safe_dump({**without_secret_in(given), "experiment": cli.experiment}, sort_keys=False)
 
 
 def _parsed(configs: list[str], words: list[str]) -> "ExperimentCLI":

@@ -18,9 +18,11 @@ from lit_medseg.commands.sweep_setup import Setup, set_up
 from lit_medseg.errors import ConfigError, expected_got
 from lit_medseg.sweep.best import BEST
 from lit_medseg.sweep.drop_resume_points import drop_resume_points
+from lit_medseg.sweep.ended import Ended
 from lit_medseg.sweep.frame import Frame
-from lit_medseg.sweep.loop import Ended, Loop, summarize
+from lit_medseg.sweep.loop import Loop
 from lit_medseg.sweep.make_run import make_run
+from lit_medseg.sweep.outcome_text import outcome_text
 from lit_medseg.sweep.parts import on_gpus
 from lit_medseg.sweep.plan import Plan
 from lit_medseg.sweep.read_plan import read_plan
@@ -44,6 +46,9 @@ _INTERIM_S = 600.0
 """Time between two writings of the results while trials run."""
 _LAST_WORD_S = 60.0
 """How long the last worker waits for the one that has led, to write the last results."""
+_LONGEST_NAME = 80
+_HURRY_S = 10.0
+"""How long the last records may take where a scheduler is about to end the job."""
 _INTERRUPTED = 130
 
 
@@ -134,7 +139,7 @@ class _Sweep:
     def _settled(self, work: "Work", outcome: "Outcome") -> None:
         """Tell people and MLflow what came of a trial."""
         metrics = [objective.metric for objective in self.plan.objectives]
-        text = summarize(outcome, metrics)
+        text = outcome_text(outcome, metrics)
         _tell(f"trial {work.number:<5} {text}   [{settings_text(work.asked.settings)}]")
         values = dict(zip(metrics, outcome.values, strict=False))
         folders = [self.place.run(work.number, part.suffix) for part in work.parts]
@@ -172,14 +177,17 @@ class _Sweep:
         reason = fault or f"told to stop ({'' if self.signals.first is None else self.signals.first.name})"
         # pictures take seconds, and a scheduler may lose its patience: whoever is killed then has left the truth
         self.run_.mark(status, reason)
+        if self.signals.first is signal.SIGUSR1 and not fault:  # the next start draws pictures
+            self.run_.end(status, reason, _HURRY_S)
+            _tell("stopped: the same command with --resume goes on")
+            requeue()
+            return self.signals.status
         self._tell_results()
         self.run_.end(status, reason)  # again: the end comes after the last record
         if fault:
             print(f"error: {fault} The same command with --resume goes on.", file=sys.stderr)
             return 1
         _tell("stopped: the same command with --resume goes on")
-        if self.signals.first is signal.SIGUSR1:
-            requeue()
         return self.signals.status
 
     def _tell_results(self) -> bool:
@@ -202,7 +210,7 @@ class _Sweep:
         """Give the commands that one would type next."""
         best = self.place.folder.path / BEST
         order = ranked(self.plan, findings.rows) if findings is not None else []
-        if order and best.is_file():
+        if order and order[0].parts and best.is_file():  # a trial that was added by hand has no runs
             run = self.place.run(order[0].number).path.parent / str(order[0].parts[0]["run"])
             _tell(f"test it     python -m lit_medseg test --ckpt_path {shown_path(run / 'checkpoints' / 'best.ckpt')}")
             command = best.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
@@ -233,6 +241,9 @@ def _pool(arguments: argparse.Namespace) -> tuple[DevicePool, int]:
 
 
 def _check_name(name: str) -> None:
+    if len(name) > _LONGEST_NAME:  # `best.yaml` names its experiment after the sweep
+        todo = "Give another"
+        raise ConfigError(expected_got("--name", "too long", f"at most {_LONGEST_NAME} characters", len(name), todo))
     try:
         check_names(name, None)
     except ConfigError as error:

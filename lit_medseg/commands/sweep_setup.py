@@ -205,12 +205,14 @@ def _check(
         False where somebody asked to stop meanwhile.
 
     Raises:
-        ConfigError: The child's fault: a value that an experiment refuses, a metric that it never logs.
+        ConfigError: The child's fault: a value that an experiment refuses, a fold that cannot be, a metric that it
+            never logs.
     """
     folder = place.folder.path / _QUESTIONS
     metrics = [*(one.metric for one in plan.objectives), *(one.metric for one in plan.limits)]
     for number, found in enumerate(variants_of):
-        question = {"variants": found, "metrics": metrics, "answer": str(folder / f"metrics-{number}.json")}
+        answer = str(folder / f"metrics-{number}.json")
+        question = {"variants": found, "folds": plan.folds, "metrics": metrics, "answer": answer}
         file, log = folder / f"question-{number}.json", folder / f"output-{number}.txt"
         write_atomically(file, json.dumps(question))
         log.unlink(missing_ok=True)

@@ -25,7 +25,11 @@ EXHAUSTED = "lit_medseg/exhausted"
 
 
 class NotNow(Exception):  # noqa: N818 - no error: one asks again
-    """A child of a dead worker still works on a trial: a new one would be drawn without its result, on its devices."""
+    """No trial can be begun before something has happened; its text says what.
+
+    Most often a child of a dead worker still works on a trial: a new one would be drawn without its result, on its
+    devices.
+    """
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ def next_trial(plan: Plan, study: "Study", place: Place, new: bool, lives: Calla
             if claim is not None:
                 return _gone_on_with(plan, study, frozen, claim)
         if orphans:
-            raise NotNow
+            raise NotNow(f"trial {orphans[0].number} has a child without a worker, which stops at its next step")
         if not new or not _room(plan, study, trials):
             return None
         return _new(plan, study, place, trials)
@@ -110,7 +114,7 @@ def _grid_size(plan: Plan) -> float:
     return float(len(make_sampler(plan, 0)._all_grids))  # type: ignore[attr-defined]  # it has no public size
 
 
-def _new(plan: Plan, study: "Study", place: Place, trials: list["FrozenTrial"]) -> Asked | None:
+def _new(plan: Plan, study: "Study", place: Place, trials: list["FrozenTrial"]) -> Asked:
     from optuna.trial import TrialState  # noqa: PLC0415 (`--help` is instant)
 
     waiting = [trial.number for trial in trials if trial.state == TrialState.WAITING]
@@ -119,7 +123,9 @@ def _new(plan: Plan, study: "Study", place: Place, trials: list["FrozenTrial"]) 
     trial = study.ask()
     settings = _draw(plan, study, trial)
     claim = take(place.trial(trial.number))
-    return None if claim is None else Asked(trial, settings, claim)
+    if claim is None:  # where locks do not hold between hosts, another worker may have taken it up already
+        raise NotNow(f"trial {trial.number} was taken by another worker")
+    return Asked(trial, settings, claim)
 
 
 def _gone_on_with(plan: Plan, study: "Study", frozen: "FrozenTrial", claim: Claim) -> Asked:

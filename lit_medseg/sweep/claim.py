@@ -92,9 +92,14 @@ def was_excused(folder: Path) -> bool:
     return any(folder.glob("attempt-*.excused"))
 
 
-def lost_workers(folder: Path) -> int:
-    """Count the attempts whose worker has died: it neither gave the trial back, nor saw the end of its child."""
-    return sum(claim.is_lost for claim in claims(folder))
+def lost_workers(folder: Path, since: float = 0.0) -> int:
+    """Count the attempts whose worker has died: it neither gave the trial back, nor saw the end of its child.
+
+    Args:
+        folder: The trial's.
+        since: Time stamp; whoever was last seen before that does not count.
+    """
+    return sum(claim.is_lost and claim.file.stat().st_mtime > since for claim in claims(folder))
 
 
 def take(folder: Path) -> Claim | None:

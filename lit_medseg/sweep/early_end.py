@@ -31,5 +31,6 @@ def _ends(plan: Plan, history: History) -> Iterator[Ending]:
     for limit in plan.limits:
         epoch = history.first(limit.metric, limit.exceeded)
         if epoch is not None:
-            value = next(filter(limit.exceeded, history.values[limit.metric][epoch]))
+            seen = history.values.get(limit.metric, {}).get(epoch, [])  # none yet where no epoch has ended
+            value = next(filter(limit.exceeded, seen), history.most(limit.metric))
             yield epoch, "PRUNED", f"constraint: {limit.metric} {value:.6g} is more than {limit.most:.6g}"

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +14,7 @@ from lit_medseg.cluster.parent_signals import ParentSignals
 from lit_medseg.errors import MedSegError
 from lit_medseg.sweep.ask import Asked, NotNow, next_trial
 from lit_medseg.sweep.claim import was_excused
+from lit_medseg.sweep.ended import Ended
 from lit_medseg.sweep.frame import Frame
 from lit_medseg.sweep.parts import make_parts
 from lit_medseg.sweep.proven_host import is_proven, prove
@@ -35,23 +36,11 @@ _GIVE_UP_S = 3600.0
 _FAULTS = 20
 """How often, about once a second, a trial is tried again whose own files or processes are out of order."""
 _DOUBTS = 2
+"""So many failures before a first epoch, and nothing that trains, make a host suspect."""
+_OWN_FAULTS = ("out of memory", "killed ", "its worker died")
+"""Reasons that are a trial's own on any host."""
 PATIENCE_S = 300.0
 """How long children may take for their checkpoints once they are told to stop."""
-
-
-@dataclass
-class Ended:
-    """Why a worker's loop ended.
-
-    Attributes:
-        stopped: A signal asked for it.
-        fault: What has to be mended before the sweep can go on; empty for nothing.
-        others: Trials that other workers still have in work.
-    """
-
-    stopped: bool = False
-    fault: str = ""
-    others: int = 0
 
 
 @dataclass
@@ -82,6 +71,7 @@ class Loop:
     _silence: Silence = field(default_factory=Silence)
     _ask_at: float = 0.0
     _idle: bool = False
+    _waits_for: str = ""
     _beat_at: float = 0.0
 
     def run(self) -> Ended:
@@ -96,7 +86,7 @@ class Loop:
                 self._signs_of_life(worker)
                 self._step_all()
                 self._doubt_this_host()
-                if not self._fault:
+                if not (self._fault or self._signalled() or len(self._doubtful) >= _DOUBTS):
                     self._take_trials()
                 if not self._works and (self._fault or self._is_over()):
                     break
@@ -124,8 +114,12 @@ class Loop:
     def _step_all(self) -> None:
         """Look after every trial; one whose storage does not answer goes on training."""
         for work in list(self._works):
+            if self._signalled():
+                # a scheduler may have told the children too: their end is no death of a trial
+                return
             try:
                 outcome = work.step()
+                work.faults = 0 if outcome is None else work.faults
                 if work.has_trained:
                     prove(self.frame.place)
                 if outcome is not None:
@@ -154,14 +148,21 @@ class Loop:
         """Whether a failure may be this host's, on which nothing has trained yet: the next trial tells."""
         if outcome.state != "FAILED" or work.has_trained or is_proven(self.frame.place):
             return False
+        if outcome.reason.startswith(_OWN_FAULTS):
+            return False
         if was_excused(self.frame.place.trial(work.number)):
             return False
         return not self._idle or any(one.is_computing for one in self._works)
 
+    @property
+    def _doubtful(self) -> list[Work]:
+        return [work for work in self._works if work.slot is None]
+
     def _doubt_this_host(self) -> None:
         """Give up where nothing has ever trained, and leave the trials to workers on other hosts."""
-        doubtful = [work for work in self._works if work.slot is None]
-        if len(doubtful) >= _DOUBTS:
+        doubtful = self._doubtful
+        # what still computes may come to an epoch, which clears the host
+        if len(doubtful) >= _DOUBTS and not any(work.is_computing for work in self._works):
             text = "none of the sweep's trials has come to its first epoch on this host, and two have failed"
             self._fault = self._fault or f"{text}: see output.txt of trial {doubtful[-1].number}."
         for work in doubtful if self._fault else ():
@@ -210,7 +211,10 @@ class Loop:
                 self._idle = asked is None
                 work = None if asked is None else self._begun(asked, slot)
                 self._silence.end()
-            except NotNow:
+            except NotNow as reason:
+                if str(reason) != self._waits_for:
+                    self._waits_for = str(reason)
+                    _LOG.warning("no trial can be begun yet: %s.", reason)
                 self._idle = False
                 self._silence.end()
             except Exception as error:
@@ -282,12 +286,3 @@ class Loop:
         finally:  # also when a second Ctrl-C comes meanwhile
             for work in self._works:
                 work.let_go()
-
-
-def summarize(outcome: Outcome, metrics: list[str]) -> str:
-    """Write what came of a trial in a few words."""
-    if outcome.state != "COMPLETE":
-        state = outcome.state.lower()
-        return outcome.reason[:160] if outcome.reason.startswith(state) else f"{state}, {outcome.reason[:160]}"
-    values: Mapping[str, float] = dict(zip(metrics, outcome.values, strict=True))
-    return ", ".join(f"{metric} {value:.4f}" for metric, value in values.items())

@@ -8,11 +8,10 @@ from typing import Any
 import yaml
 
 from lit_medseg.sweep.nested import changed
+from lit_medseg.sweep.on_fold import on_fold
 from lit_medseg.sweep.parameter import Setting, changes_of
 from lit_medseg.sweep.plan import Plan
 from lit_medseg.tracking.atomic_write import write_atomically
-
-_FOLDS = "lit_medseg.catalogue.validation_folds.ValidationFolds"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,10 @@ def make_parts(
         seed = experiment.get("seed_everything")
         first = seed if type(seed) is int else plan.seed
         if plan.folds:
-            parts += [Part(f"{name}-f{fold}", _fold(experiment, plan, fold, first)) for fold in range(plan.folds)]
+            parts += [
+                Part(f"{name}-f{fold}", {**on_fold(experiment, plan, fold), "seed_everything": first})
+                for fold in range(plan.folds)
+            ]
         else:
             several = plan.repeats > 1
             parts += [
@@ -82,13 +84,3 @@ def make_parts(
                 for repeat in range(plan.repeats)
             ]
     return parts
-
-
-def _fold(experiment: dict[str, Any], plan: Plan, fold: int, seed: int) -> dict[str, Any]:
-    """Let an experiment validate on one fold; its own test set takes no part in the search."""
-    own = (experiment.get("data") or {}).get("init_args", {}).get("splitter")
-    stratify = ((own or {}).get("init_args") or {}).get("stratify")
-    chosen = {"splitter": own, "folds": plan.folds, "fold": fold, "seed": plan.seed, "stratify": stratify}
-    splitter = {"class_path": _FOLDS, "init_args": chosen}
-    settings = changed(experiment, {"data.init_args.splitter": splitter})
-    return {**settings, "seed_everything": seed}

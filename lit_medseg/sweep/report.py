@@ -80,8 +80,8 @@ def _best(findings: Findings) -> list[str]:
         if len(order) > 1:
             lines.append("            one run a trial: how far the seed alone moves it is not known (repeats: 3 tells)")
         return lines
-    table = [row.part_values(objective) for row in order]
-    least = least_difference(table, _shared(plan))
+    order = [row for row in order if len(row.part_values(objective)) == len(values)]  # others were added by hand
+    least = least_difference([row.part_values(objective) for row in order], _shared(plan))
     equals = [row for row in order[1:] if not abs(best.values[0] - row.values[0]) > least]
     if equals:
         named = ", ".join(f"{row.number} ({row.values[0]:.4f})" for row in equals[:_MOST])

@@ -13,7 +13,7 @@ from lit_medseg.errors import ConfigError, MedSegError, TrackingError, expected_
 from lit_medseg.sweep.import_class import build
 from lit_medseg.sweep.plan import ClassPath, Plan
 from lit_medseg.sweep.sampling import make_pruner
-from lit_medseg.tracking.without_password import without_password
+from lit_medseg.tracking.without_password import without_password, without_secret
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -145,7 +145,7 @@ def shown_storage(wanted: str | ClassPath) -> str:
     """Write a storage for people: without password, a file by its name alone."""
     if isinstance(wanted, ClassPath):
         return wanted.path
-    parts = urlsplit(wanted)
+    parts = urlsplit(without_secret(wanted))
     if not parts.netloc:
         return f"{parts.scheme}:///{Path(parts.path).name}" if parts.scheme else Path(wanted).name
     return f"{parts.scheme}://{parts.hostname}{parts.path}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from lit_medseg.errors import TrackingError, expected_got
 from lit_medseg.sweep.full_disk import is_full
 from lit_medseg.sweep.place import Place
+from lit_medseg.tracking.give_mlflow_run import give_mlflow_run
 from lit_medseg.tracking.lazy_client import LazyClient
 from lit_medseg.tracking.lease import this_process, touch
 from lit_medseg.tracking.queue import RecordQueue
@@ -62,12 +63,15 @@ class SweepRun:
             where, got = f"sweep {self.place.name}", "a full disk, or one that may only be read"
             text = expected_got(where, "its folder cannot be written", "a MiB of room", got, "Free some")
             raise TrackingError(text)
-        if not (folder.path / "state.json").exists() or not folder.read().run_id:
+        state = folder.read() if (folder.path / "state.json").exists() else None
+        if state is None or not state.run_id:
             store = open_store(self.uri, self.place.name)
             folder.path.mkdir(parents=True, exist_ok=True)
             touch(folder.lease)
-            folder.write(RunState("RUNNING", plan_hash, this_process(), time.time()))
-            folder.set_run_id(store.create_run(self.place.name, tags))
+            # a worker that was killed before it could note its run has left the key of that run
+            key = "" if state is None else state.key
+            folder.write(RunState("RUNNING", plan_hash, this_process(), time.time(), key=key))
+            give_mlflow_run(folder, store, tags, self.place.name)
         self.run_id = folder.read().run_id
         self.lead(_MARKING_S)
 
@@ -128,13 +132,13 @@ class SweepRun:
             with suppress(OSError):  # a full disk: whoever goes on sees that this process is gone
                 self.place.folder.end(status, reason)
 
-    def end(self, status: Status | None, reason: str = "") -> None:
+    def end(self, status: Status | None, reason: str = "", patience_s: float = _PATIENCE_S) -> None:
         """Let go, with the run's status where it is known; None leaves it to a worker that goes on."""
         if self.queue is None:
             return
         if status is not None:
             self.mark(status, reason)
-        self.queue.close(_PATIENCE_S)
+        self.queue.close(patience_s)
         self.queue = None
 
 

@@ -102,10 +102,9 @@ def _note_limits(study: "Study", frozen: "FrozenTrial", excess: Mapping[str, flo
 
     if not excess:
         return
-    known = " ".join(frozen.system_attrs)
     trial = Trial(study, frozen._trial_id)
     for metric, value in excess.items():
-        if f"{metric}" not in known:
+        if f"constraints:{metric}" not in frozen.system_attrs:
             trial.set_constraint(metric, value)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lit_medseg.sweep.nested import changed
+from lit_medseg.sweep.on_fold import on_fold
 from lit_medseg.sweep.parameter import Parameter, Setting, changes_of
 from lit_medseg.sweep.plan import Plan
 
@@ -18,7 +19,7 @@ class Variant:
 
     Attributes:
         where: The parameter and its value; of the first, which has no value of the space, the experiment itself.
-        settings: The whole experiment.
+        settings: The whole experiment; of a sweep with folds, on the first of them.
     """
 
     where: str
@@ -38,13 +39,13 @@ def variants(plan: Plan, base: dict[str, Any]) -> Iterator[Variant]:
         ConfigError: A key leads through something that has no keys.
     """
     fixed = changed(base, plan.fixed)
-    yield Variant("experiment with what is fixed" if plan.fixed else "experiment", fixed)
+    yield Variant("experiment with what is fixed" if plan.fixed else "experiment", on_fold(fixed, plan, 0))
     for parameter in plan.space:
         for setting in dict.fromkeys(parameter.domain.examples()):
             value = _typed(parameter, setting)
             settings = {**_branch(plan, parameter), parameter.name: value}
             where = f"space.{parameter.name} = {value!r}"
-            yield Variant(where, changed(fixed, changes_of(plan.space, settings)))
+            yield Variant(where, on_fold(changed(fixed, changes_of(plan.space, settings)), plan, 0))
 
 
 def _branch(plan: Plan, parameter: Parameter) -> dict[str, Setting]:

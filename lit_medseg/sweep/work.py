@@ -20,6 +20,7 @@ from lit_medseg.sweep.early_end import early_end
 from lit_medseg.sweep.frame import Frame
 from lit_medseg.sweep.full_disk import is_full
 from lit_medseg.sweep.history import History
+from lit_medseg.sweep.last_progress import last_progress
 from lit_medseg.sweep.make_outcome import make_outcome, run_value
 from lit_medseg.sweep.parts import Part
 from lit_medseg.sweep.tell import Outcome, State, falls_behind, report
@@ -92,8 +93,8 @@ class Work:
 
     def _look_back(self) -> None:
         """Look what became of earlier attempts: whoever was killed may not have asked the pruner."""
-        lost = lost_workers(self._folder)
-        if lost > MOST_LOST:
+        lost = lost_workers(self._folder, last_progress(self.frame.place, self.number))
+        if lost > MOST_LOST and judge_folder(self.run).end is not End.FINISHED:
             self._outcome, self._seen = self._made("FAILED", f"its worker died each time, {lost} times"), True
             return
         reported = max(self.frame.study.get_trials(deepcopy=False)[self.number].intermediate_values, default=0)
@@ -114,7 +115,9 @@ class Work:
         if self.slot is None:
             self.claim.excuse()
             with suppress(TrackingError, OSError):  # there is no run yet, or no room
-                self.run.end("FAILED", self.run.read().reason, Blame.AROUND)
+                state = self.run.read()
+                if state.status == "FAILED":
+                    self.run.end("FAILED", state.reason, Blame.AROUND)
         self.claim.give_back()
 
     @property

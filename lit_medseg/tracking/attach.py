@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from lit_medseg.cluster.blame import blame_of
 from lit_medseg.errors import TrackingError, expected_got
+from lit_medseg.tracking.give_mlflow_run import give_mlflow_run
 from lit_medseg.tracking.lazy_client import LazyClient
 from lit_medseg.tracking.note import NOTE_TAG, page_without_failure
 from lit_medseg.tracking.queue import RecordQueue
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def begin_run(folder: RunFolder, store: Store, tags: Mapping[str, str]) -> RunLogger:
-    """Make the MLflow run of a new run folder.
+    """Make the MLflow run of a run folder that has none; one that a killed process has made for it is taken up.
 
     Args:
-        folder: As `create_run_folder` made it.
+        folder: As `create_run_folder` made it, or taken from whoever ended before its MLflow run was made.
         store: The open store.
         tags: First tags; `mlflow.parentRunId` puts the run below another.
 
@@ -29,9 +30,11 @@ def begin_run(folder: RunFolder, store: Store, tags: Mapping[str, str]) -> RunLo
         TrackingError: The store does not answer.
     """
     try:
-        run_id = store.create_run(folder.name, tags)
-        folder.set_run_id(run_id)
-        return RunLogger(folder, RecordQueue(folder.path, run_id, store.client))
+        queue = RecordQueue(folder.path, give_mlflow_run(folder, store, tags), store.client)
+        history = queue.history()
+        if history:  # somebody has marked the run as KILLED meanwhile
+            queue.put(Record("status", "status", "RUNNING"), *_no_longer_true(history))
+        return RunLogger(folder, queue)
     except BaseException as error:
         folder.end("FAILED", f"it could not be opened: {str(error)[:500]}", blame_of(error))
         raise

@@ -54,7 +54,8 @@ class ConsoleLines(Callback):
         if self._is_due():
             place = f"batch {batch_idx + 1}/{trainer.num_training_batches}"
             loss = outputs.get("loss") if isinstance(outputs, dict) else None
-            shown = "" if loss is None else f"loss {float(loss):.4f}"
+            # Lightning gives the share of one of the accumulated batches
+            shown = "" if loss is None else f"loss {float(loss) * trainer.accumulate_grad_batches:.4f}"
             self._print(trainer, _epoch(trainer), place, _step(trainer), shown, self._left(trainer))
 
     @override
@@ -72,11 +73,14 @@ class ConsoleLines(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         epoch = _epoch(trainer) if trainer.state.fn == "fit" else ""
-        self._print_batch(trainer, f"{epoch}  validation".lstrip(), batch_idx, trainer.num_val_batches)
+        if not trainer.sanity_checking:
+            self._print_batch(trainer, f"{epoch}  validation".lstrip(), batch_idx, trainer.num_val_batches)
 
     @override
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print the scores of a validation within an epoch; those of one at its end stand in the epoch's line."""
+        if trainer.sanity_checking:
+            return
         self._validating_s += time.monotonic() - self._validation_s
         self._validated = True
         if trainer.state.fn == "fit" and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:

@@ -6,12 +6,15 @@ from typing import Self
 
 from lit_medseg.cluster.blame import blame_of
 from lit_medseg.errors import TrackingError
+from lit_medseg.tracking.give_mlflow_run import give_mlflow_run
 from lit_medseg.tracking.lazy_client import LazyClient
 from lit_medseg.tracking.queue import RecordQueue
 from lit_medseg.tracking.records import MAX_PARAM_LENGTH, MAX_TAG_LENGTH, Record
 from lit_medseg.tracking.run_folder import RunFolder, Status
 from lit_medseg.tracking.safe_key import safe_key
 from lit_medseg.tracking.store import open_store
+
+_RUNNING_AGAIN = (Record("status", "status", "RUNNING"), Record("tag", "end_reason", ""))
 
 
 class ParentRun:
@@ -30,7 +33,7 @@ class ParentRun:
 
     @classmethod
     def begin(cls, folder: RunFolder, uri: str, tags: Mapping[str, str]) -> Self:
-        """Make the MLflow run of a run folder that this process owns.
+        """Make the MLflow run of a run folder that this process owns; one that a killed process has made is taken up.
 
         Args:
             folder: RUNNING.
@@ -42,9 +45,10 @@ class ParentRun:
         """
         try:
             store = open_store(uri, folder.experiment)
-            run_id = store.create_run(folder.name, tags)
-            folder.set_run_id(run_id)
-            return cls(folder, RecordQueue(folder.path, run_id, store.client))
+            queue = RecordQueue(folder.path, give_mlflow_run(folder, store, tags), store.client)
+            if queue.history():  # somebody has marked the run as KILLED meanwhile
+                queue.put(*_RUNNING_AGAIN)
+            return cls(folder, queue)
         except TrackingError as error:
             folder.end("FAILED", f"it could not be opened: {str(error)[:500]}", blame_of(error))
             raise
@@ -71,7 +75,7 @@ class ParentRun:
             raise
         if queue is None:
             return cls.begin(folder, uri, tags)
-        queue.put(Record("status", "status", "RUNNING"), Record("tag", "end_reason", ""))
+        queue.put(*_RUNNING_AGAIN)
         return cls(folder, queue)
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:

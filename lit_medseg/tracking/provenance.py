@@ -42,10 +42,8 @@ def provenance(folder: Path) -> dict[str, str]:
 
 def _without_parent(arguments: Sequence[str]) -> list[str]:
     """Leave out the process that a child is bound to: typed again, the command has another one."""
-    if "--parent_pid" not in arguments:
-        return [*arguments]
-    place = arguments.index("--parent_pid")
-    return [*arguments[:place], *arguments[place + 2 :]]
+    pairs = zip(("", *arguments), arguments, strict=False)  # each word, and the one before it
+    return [word for before, word in pairs if "--parent_pid" not in (before, word.partition("=")[0])]
 
 
 def write_diff(folder: Path, target: Path) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lit_medseg.errors import TrackingError, expected_got
-from lit_medseg.tracking.without_password import without_password
+from lit_medseg.tracking.without_password import without_password, without_secret
 
 PROBE_S = 5.0
 """How long a server may take to answer."""
@@ -71,7 +71,7 @@ def _check_server(uri: str, kind: str, shown: str) -> None:
         if kind in ("http", "https"):
             status = _status(uri)
         else:
-            parts = urlsplit(uri)
+            parts = urlsplit(without_secret(uri))  # a `#` or `/` within the password would end the host
             # Without a host in the address the database's own settings name one, often a socket in a folder.
             if parts.hostname:
                 socket.create_connection((parts.hostname, parts.port or _PORTS[kind]), timeout=PROBE_S).close()

@@ -34,6 +34,7 @@ class RunState:
         data_key: Hashes of its data and their split; empty where they are not known yet.
         attempt: How many processes have worked on it, one after the other; 0 before the first of a SCHEDULED run.
         blame: Of a FAILED run: what its failure is to be blamed on.
+        key: The MLflow run has it as a tag; empty until it is about to be made.
     """
 
     status: Status
@@ -45,6 +46,7 @@ class RunState:
     data_key: str = ""
     attempt: int = 1
     blame: Blame = Blame.SETTINGS
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class RunFolder:
             plain = json.loads((self.path / "state.json").read_text())
             blame = Blame(plain.get("blame", ""))
             return RunState(**{**plain, "owner": Owner(**plain["owner"]), "blame": blame})
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             text = expected_got(
                 self._state_name,
                 "the run's state cannot be read",

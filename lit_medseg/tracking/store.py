@@ -54,10 +54,52 @@ class Store:
             with request_limits(_CREATE_S):
                 run = self.client.create_run(self.experiment_id, run_name=name, tags=dict(tags))
         except MlflowException as error:
-            what, todo = "the run cannot be made", "Look at the server's log"
-            reason = without_password(str(error))[:200]
-            raise TrackingError(expected_got(shown_uri(self.uri), what, "an answer", reason, todo)) from error
+            raise self._silent("the run cannot be made", error) from error
         return str(run.info.run_id)
+
+    def find_run(self, tag: str, value: str) -> str:
+        """Find the run of this experiment that has a tag with a value of its own.
+
+        Args:
+            tag: Name of the tag.
+            value: Hexadecimal.
+
+        Returns:
+            Its number; empty where there is none, or it was deleted.
+
+        Raises:
+            TrackingError: The store does not answer.
+        """
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 (after the environment is set)
+
+        try:
+            runs = self.client.search_runs([self.experiment_id], f"tags.`{tag}` = '{value}'", max_results=1)
+        except MlflowException as error:
+            raise self._silent("the run cannot be looked for", error) from error
+        return str(runs[0].info.run_id) if runs else ""
+
+    def take_up_run(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Make a run as `create_run` would have made it: RUNNING, with these tags; others stay.
+
+        Args:
+            run_id: Number of the run.
+            tags: Its tags.
+
+        Raises:
+            TrackingError: The store does not answer.
+        """
+        from mlflow.entities import RunTag  # noqa: PLC0415 (after the environment is set)
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415 (after the environment is set)
+
+        try:
+            self.client.log_batch(run_id, tags=[RunTag(key, value) for key, value in tags.items()], synchronous=True)
+            self.client.update_run(run_id, status="RUNNING")
+        except MlflowException as error:
+            raise self._silent("the run cannot be taken up", error) from error
+
+    def _silent(self, what: str, error: Exception) -> TrackingError:
+        reason = without_password(str(error))[:200]
+        return TrackingError(expected_got(shown_uri(self.uri), what, "an answer", reason, "Look at the server's log"))
 
 
 def resolve_uri(configured: str | None) -> str:

@@ -1,9 +1,12 @@
 """Addresses and error texts that may be shown and kept: without passwords and tokens."""
 
 import re
-from urllib.parse import urlsplit
 
-_USER = re.compile(r"://[^/\s'\"]*@")
+# greedy: SQLAlchemy takes `@`, `/`, `?` and `#` within a password; the path of a file, `:///`, has no user
+_USER = re.compile(r"://(?!/)\S*@")
+_WEB_USER = re.compile(r"^(\s*https?://)[^/?#]*@", re.IGNORECASE)
+_PASSWORD = re.compile(r"^([^:/]+://[^:/]*):.*@", re.DOTALL)
+"""Of a database: from the first colon behind the user, where SQLAlchemy sees it, to the last `@`."""
 _ARGUMENT = re.compile(r"([?&])((?:password|sslpassword|token)=)[^&\s'\"]*", re.IGNORECASE)
 
 
@@ -31,8 +34,6 @@ def without_arguments(uri: str) -> str:
 def without_secret(uri: str) -> str:
     """Leave the password out, and a lone user of a web address, which may be a token; a database's user stays."""
     uri = without_arguments(uri)
-    user, at, place = urlsplit(uri).netloc.rpartition("@")
-    if not at:
-        return uri
-    name = "" if uri.startswith(("http://", "https://")) else user.partition(":")[0]
-    return uri.replace(f"://{user}@", f"://{name}@" if name else "://", 1) if place else uri
+    if re.match(r"\s*https?:", uri, re.IGNORECASE):
+        return _WEB_USER.sub(r"\1", uri)
+    return _PASSWORD.sub(lambda found: found[1] if found[1].endswith("/") else f"{found[1]}@", uri)

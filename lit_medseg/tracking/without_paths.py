@@ -21,7 +21,9 @@ def without_paths(arguments: Sequence[str], folder: Path) -> str:
 
 
 def _shown(argument: str, folder: Path) -> str:
-    key, equals, value = argument.rpartition("=")
+    head, mark, place = argument.partition("://")
+    key, equals, value = head.rpartition("=")  # not of the whole: a password may have a `=`, and follows one
+    value += mark + place
     if "://" in value or value.startswith("sqlite:"):
         value = shown_uri(value)
     elif value.startswith(("/", "~")):

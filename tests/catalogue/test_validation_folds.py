@@ -4,7 +4,9 @@ from collections import Counter
 import pytest
 
 from lit_medseg.catalogue.classes import LabelClasses
+from lit_medseg.catalogue.folds import deal_folds
 from lit_medseg.catalogue.hold_out import HoldOut
+from lit_medseg.catalogue.identical import identical_faults
 from lit_medseg.catalogue.split import check_split
 from lit_medseg.catalogue.split_file import SplitFile
 from lit_medseg.catalogue.validation_folds import ValidationFolds
@@ -52,6 +54,29 @@ def test_fewer_patients_than_folds_are_refused():
     manifest = manifest_of([entry(f"c{i}", f"p{i % 4}") for i in range(12)])
     with pytest.raises(SplitError, match="too few patients, expected 4 at least, got 3"):
         ValidationFolds(HoldOut(val=0, test=0.25), 4).split(manifest, CLASSES)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_copies_of_an_image_are_in_one_fold(known):
+    """Along a chain too: a patient shares one image with a second, who shares another with a third."""
+    pixels = {1: "x", 4: "x", 5: "y", 10: "y", 20: "z", 21: "z"}
+    entries = [
+        entry(f"c{i:02d}", f"p{i // 2:02d}" if known else None, ("x",), pixel_hash=pixels.get(i, f"own {i}"))
+        for i in range(24)
+    ]
+    manifest = manifest_of(entries)
+    for fold in range(4):
+        split = ValidationFolds(HoldOut(val=0.25, test=0), 4, fold).split(manifest, CLASSES)
+        for copies in (("c01", "c04"), ("c05", "c10"), ("c20", "c21")):
+            assert len({case_id in split.val for case_id in copies}) == 1
+        assert identical_faults(manifest, split) == []
+        assert not split.test
+
+
+def test_without_copies_the_folds_are_those_of_the_patients():
+    manifest = random_manifest(5, 12, 3)
+    dealt = [ValidationFolds(HoldOut(val=0.2, test=0), 3, fold, 4).split(manifest, CLASSES).val for fold in range(3)]
+    assert tuple(dealt) == deal_folds(manifest.entries, None, 3, (4,))
 
 
 @pytest.mark.parametrize("keys", [{"folds": 1}, {"folds": 5, "fold": 5}, {"fold": -1}])

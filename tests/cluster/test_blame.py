@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch.utils.data import DataLoader, Dataset
 
 from lit_medseg.cluster.blame import Blame, blame_of
@@ -43,22 +44,22 @@ def full_disk_of_torch():
 
 
 class Doomed(Dataset):
-    """Its loader's worker ends without a word, or finds the disk full."""
+    """Its loader's worker ends without a word, or with the error of this number."""
 
-    def __init__(self, killed):
-        self.killed = killed
+    def __init__(self, number):
+        self.number = number
 
     def __len__(self):
         return 2
 
     def __getitem__(self, index):
-        if self.killed:
+        if self.number is None:
             os.kill(os.getpid(), 9)
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(self.number, os.strerror(self.number))
 
 
-def load(killed):
-    return lambda: list(DataLoader(Doomed(killed), num_workers=1))
+def load(number):
+    return lambda: list(DataLoader(Doomed(number), num_workers=1))
 
 
 def test_real_errors():
@@ -67,8 +68,9 @@ def test_real_errors():
     assert blame_of(raised(lambda: torch.empty(2**60, dtype=torch.uint8))) is Blame.MEMORY
     assert blame_of(raised(lambda: bytearray(2**60))) is Blame.MEMORY
     assert blame_of(torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")) is Blame.MEMORY
-    assert blame_of(raised(load(killed=True))) is Blame.LOST
-    assert blame_of(raised(load(killed=False))) is Blame.DISK
+    assert blame_of(raised(load(None))) is Blame.LOST
+    for number, blame in ((errno.ENOSPC, Blame.DISK), (errno.EIO, Blame.AROUND), (errno.ENOENT, Blame.SETTINGS)):
+        assert blame_of(raised(load(number))) is blame
 
 
 def test_an_error_within_another_counts_more_than_its_words():
@@ -84,6 +86,9 @@ def test_what_settings_cannot_help():
     assert blame_of(ClusterError("other code")) is Blame.AROUND
     assert blame_of(wrapped(TrackingError("unreadable"), ConfigError)) is Blame.SETTINGS
     assert blame_of(OSError(errno.ESTALE, "stale handle")) is Blame.AROUND
+    assert blame_of(OSError("OSError: [Errno 116] Stale file handle: 'a.nii.gz'")) is Blame.AROUND
+    assert blame_of(MisconfigurationException("`CUDAAccelerator` can not run on your system since")) is Blame.AROUND
+    assert blame_of(MisconfigurationException("`precision=3` is not supported")) is Blame.SETTINGS
     assert blame_of(ValueError("No space left on device")) is Blame.SETTINGS  # a text alone says nothing
     assert blame_of(ConfigError("an option called out of memory")) is Blame.SETTINGS
 
@@ -95,6 +100,12 @@ def test_what_settings_cannot_help():
         ("No CUDA GPUs are available: no CUDA-capable device is detected", Blame.AROUND),
         ("CUDA error: uncorrectable ECC error encountered", Blame.AROUND),
         ("Found no NVIDIA driver on your system.", Blame.AROUND),
+        ("The NVIDIA driver on your system is too old (found version 11040).", Blame.AROUND),
+        ("CUDA error: initialization error", Blame.AROUND),
+        ("CUDA driver initialization failed, you might not have a CUDA gpu.", Blame.AROUND),
+        ("weight initialization error: no such layer", Blame.SETTINGS),
+        ("NCCL error: ncclUnhandledCudaError\nLast error:\nCuda failure 2 'out of memory'", Blame.MEMORY),
+        ("NCCL error: ncclUnhandledCudaError\nLast error:\nFailed to CUDA calloc 8388608 bytes", Blame.MEMORY),
         ("CUDA error: device-side assert triggered", Blame.SETTINGS),
         ("CUDA error: out of memory", Blame.MEMORY),
     ],
@@ -102,13 +113,16 @@ def test_what_settings_cannot_help():
 def test_a_broken_gpu_is_no_fault_of_the_settings(said, blame):
     assert blame_of(RuntimeError(said)) is blame
     assert blame_of(torch.AcceleratorError(said)) is blame
+    assert blame_of(torch.distributed.DistBackendError(said)) is blame
 
 
 def test_a_rank_whose_connection_broke_was_not_at_fault():
     failure = failure_of(RuntimeError("[gloo/transport/tcp/pair.cc:553] Connection closed by peer"), 1, "host")
     assert failure.felt
     assert failure.blame is Blame.LOST
+    assert failure_of(RuntimeError("[Errno 104] TCPStore of rank 0"), 1, "host").felt
     assert failure_of(ArithmeticError("7"), 1, "host").blame is Blame.SETTINGS
+    assert not failure_of(RuntimeError("the weights cannot be restored"), 1, "host").felt
 
 
 def test_a_fit_with_a_parent_says_by_its_exit_status_what_kept_it_from_beginning(tmp_path):
@@ -124,7 +138,7 @@ def test_a_fit_with_a_parent_says_by_its_exit_status_what_kept_it_from_beginning
         "sys.exit(main.main(sys.argv[1:]))\n"
     )
     for error, alone, told in (("TrackingError('away')", 2, 69), ("OSError(28, 'full')", 1, 74), ("OSError(2)", 1, 1)):
-        for parent, status in (([], alone), (["--parent_pid", "1"], told)):
+        for parent, status in (([], alone), (["--parent_pid", "1"], told), (["--parent_pid=1"], told)):
             command = [sys.executable, "-c", code.format(error), *arguments, *parent]
             found = subprocess.run(
                 command, env=own_environment(), capture_output=True, text=True, timeout=60, check=False

@@ -1,5 +1,7 @@
 """Parameters without gradient under DDP, in a world of one rank."""
 
+import os
+
 import pytest
 import torch
 from lightning.pytorch import Trainer
@@ -12,18 +14,20 @@ from lit_medseg.cluster.exact_ddp import ExactDDP
 from lit_medseg.cluster.unused_parameters import refuse_unused, without_gradient
 from lit_medseg.commands.build_trainer import _strategy
 from lit_medseg.errors import ConfigError
-from tests.cluster.unused_fakes import Partly, PartlyTrained
+from tests.cluster.unused_fakes import Alternating, Partly, PartlyTrained
 
 
 @pytest.fixture
 def fit(tmp_path, monkeypatch):
     """Fits three steps; other processes of this machine may use the usual port."""
+    before = dict(os.environ)
     monkeypatch.setenv("MASTER_PORT", "0")
     monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
 
-    def run(task, strategy):
+    def run(task, strategy, accumulated=1):
         plain = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         quiet = {**plain, "enable_model_summary": False, "default_root_dir": tmp_path, "max_steps": 3}
+        quiet["accumulate_grad_batches"] = accumulated
         trainer = Trainer(accelerator="cpu", devices=1, strategy=strategy, **quiet)
         trainer.fit(task, DataLoader(RandomDataset(4, 8)))
         return trainer.global_step
@@ -31,6 +35,9 @@ def fit(tmp_path, monkeypatch):
     yield run
     if distributed.is_initialized():
         distributed.destroy_process_group()
+    # Lightning tells a process's children their ranks by the environment, and leaves that there
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def test_the_largest_parts_without_gradient_are_named():
@@ -63,6 +70,10 @@ def test_a_fit_stops_before_its_first_step_and_names_the_way_out(fit):
 def test_a_part_that_is_left_out_later_is_named_in_torchs_place(fit):
     with pytest.raises(ConfigError, match="got none for rest"):
         fit(PartlyTrained(leaves_out_after=1), ExactDDP())
+
+
+def test_a_part_that_only_some_of_the_accumulated_batches_use_is_used(fit):
+    assert fit(Alternating(), ExactDDP(), accumulated=2) == 3
 
 
 @pytest.mark.parametrize("allowed", ["looked for", "frozen"])

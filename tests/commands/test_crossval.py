@@ -16,9 +16,14 @@ from sklearn.metrics import roc_auc_score
 from lit_medseg.catalogue.build_manifest import build_manifest
 from lit_medseg.catalogue.folds import deal_folds
 from lit_medseg.catalogue.manifest import Manifest
+from lit_medseg.catalogue.split import Split
 from lit_medseg.cluster.read_checkpoint import read_checkpoint
+from lit_medseg.commands.crossval_folder import open_folder
+from lit_medseg.commands.crossval_settings import read_settings
 from lit_medseg.commands.data_settings import read_data_settings
+from lit_medseg.crossval.check_folds import FoldData
 from lit_medseg.crossval.plan import CrossvalPlan
+from lit_medseg.errors import ConfigError
 from lit_medseg.main import main
 from lit_medseg.metrics.case_table import case_table, read_case_table, write_case_table
 from lit_medseg.tracking.checkpoint_card import read_card
@@ -321,6 +326,21 @@ def test_a_name_that_another_run_has(here, capsys):
     (folder / "state.json").write_text(json.dumps({**state, "owner": owner}))
     assert main(["crossval", "--config", "spotted.yaml", "--folds", "3", "--name", "cv"]) == 2
     assert "--name: the name is taken by another run" in capsys.readouterr().err
+
+
+def test_a_folder_of_a_command_that_was_killed_at_its_start_is_taken_up(here):
+    asked = read_settings(
+        ["--config", "spotted.yaml", "--folds", "2", "--name", "cv", "--runs_dir", str(here / "runs")]
+    )
+    folds = [FoldData(fold, Split((), (), (), "rule"), "data") for fold in asked.plan.list_folds()]
+    made = create_run_folder(asked.runs_dir, asked.experiment, asked.hash_with("data"), "cv")
+    assert open_folder(asked, "data", folds) == (made, False)
+    (made.path / "crossval.json").unlink()
+    with pytest.raises(ConfigError, match="the name is taken by another run"):
+        open_folder(asked, "other data", folds)
+    made.set_run_id("a run that has begun")
+    with pytest.raises(ConfigError, match="the name is taken by another run"):
+        open_folder(asked, "data", folds)
 
 
 @pytest.mark.slow

@@ -10,7 +10,6 @@ import yaml
 from lit_medseg.commands.crossval_settings import read_settings
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.job_plan import CONFIG
-from lit_medseg.commands.submit import _plan
 from lit_medseg.commands.submit_experiment import frozen_yaml, plan_crossval
 from lit_medseg.commands.submit_options import read_options
 from lit_medseg.main import main
@@ -275,20 +274,45 @@ def test_an_unfinished_run_goes_on_and_no_other(capsys, slurm):
     assert "nothing to go on with, expected a new or unfinished run, got mine, which is FINISHED." in line
 
 
-@pytest.mark.parametrize("verb", ["fit", "crossval", "sweep"])
-def test_the_password_of_the_tracking_store_is_in_no_file_of_a_job(tmp_path, monkeypatch, capsys, verb):
-    address = "http://ann:secret@tracker:5000"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
-    base = tmp_path / "exp.yaml"
-    base.write_text(yaml.safe_dump({**yaml.safe_load(Path(EXPERIMENT).read_text()), "tracking": address}))
-    search = tmp_path / "search.yaml"
+def with_passwords(tmp_path):
+    """Two experiments with a tracking address each, and a sweep over both."""
+    for name in ("one", "two"):
+        plain = {**yaml.safe_load(Path(EXPERIMENT).read_text()), "tracking": f"http://ann:{name}-sécret@tracker:5000"}
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(plain))
     space = {"model.init_args.optimizer.init_args.lr": {"low": 0.001, "high": 0.002}}
-    plain = {"experiment": "exp.yaml", "objective": {"metric": "val/dice"}, "space": space, "budget": {"trials": 1}}
-    search.write_text(yaml.safe_dump(plain))
-    words = [verb, "--config", str(search if verb == "sweep" else base)]
-    folds = ["--folds", "3"] if verb == "crossval" else []
-    options = read_options([*words, *folds, "--", "--tracking", address])
-    plan = _plan(options).without_secret()
-    assert not any("secret" in text for text in (*plan.arguments, *plan.files.values()))
-    assert any("http://tracker:5000" in text for text in (*plan.arguments, *plan.files.values()))
-    assert os.environ["MLFLOW_TRACKING_URI"] == address
+    plain = {"objective": {"metric": "val/dice"}, "space": space, "budget": {"trials": 1}}
+    sweep = tmp_path / "search.yaml"
+    sweep.write_text(yaml.safe_dump({**plain, "experiment": ["one.yaml", "two.yaml"]}))
+    return sweep
+
+
+@pytest.mark.parametrize("verb", ["fit", "crossval", "sweep"])
+@pytest.mark.parametrize("words", [(), ("--tracking", "URI"), ("--tracking=URI",)])
+def test_the_password_of_the_tracking_store_is_in_no_file_of_a_job(slurm, monkeypatch, capsys, verb, words):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    sweep = with_passwords(slurm.parent)
+    config = sweep if verb == "sweep" else sweep.with_name("one.yaml")
+    address = "postgresql://ben:words#sécret@db/x"
+    rest = [word.replace("URI", address) for word in words]
+    assert main(["submit", verb, "--config", str(config), "--", "--runs_dir", str(slurm), *rest]) == 0
+    capsys.readouterr()
+    texts = [yaml.safe_load(file.read_text()) for file in slurm.rglob("*.yaml")]
+    kept = [*map(str, texts), *(file.read_text() for file in slurm.rglob("*") if file.is_file())]
+    assert not any("cret" in text for text in kept)
+    assert any("//tracker:5000" in text for text in kept) == (verb != "fit" or not words)
+    assert any("//ben@db/x" in text for text in kept) == bool(words)
+    assert os.environ["MLFLOW_TRACKING_URI"] == (address if words else "http://ann:one-sécret@tracker:5000")
+
+
+@pytest.mark.parametrize("where", ["storage", "storage.init_args.url", "--storage"])
+def test_a_storage_with_a_password_is_refused(capsys, slurm, where):
+    address = "postgresql://me:secret@db/x"
+    sweep = with_passwords(slurm.parent)
+    built = {"class_path": "optuna.storages.RDBStorage", "init_args": {"url": address}}
+    given = {"storage": {"storage": address}, "storage.init_args.url": {"storage": built}}.get(where, {})
+    sweep.write_text(yaml.safe_dump({**yaml.safe_load(sweep.read_text()), **given}))
+    words = ("--storage", address if where == "--storage" else "postgresql://me@db/x")
+    line = refused(capsys, "sweep", "--config", sweep, "--", "--runs_dir", slurm, *words)
+    assert line.startswith(f"error: {where}: a password would stand in the job's files, expected an address without")
+    assert line.endswith("got postgresql://***@db/x. Give it in PGPASSWORD or ~/.pgpass.")
+    assert not slurm.exists()

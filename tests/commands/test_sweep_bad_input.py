@@ -2,19 +2,23 @@
 
 import json
 import os
+import re
 import stat
 
+import numpy as np
 import psycopg
 import pytest
 
 from lit_medseg.commands.sweep_check import check
 from lit_medseg.errors import ConfigError
+from lit_medseg.imaging.write_png import write_png
 from lit_medseg.main import main
 from lit_medseg.sweep.nested import read_experiment
 from lit_medseg.sweep.place import Place
 from lit_medseg.sweep.read_plan import read_plan
 from lit_medseg.sweep.study import close_storage, open_storage, open_study
 from lit_medseg.sweep.trials_of_space import variants, with_cost
+from tests.commands.faulty_experiments import segmentation, write_pairs
 from tests.sweep.sweep_runs import FAKES, LR, NORM, experiment, prepare, run_sweep, sweep, write
 from tests.tracking.mlflow_server import Postgres
 
@@ -224,7 +228,6 @@ def test_a_command_that_cannot_be(place, capsys, fault):
 
 def test_a_sweep_that_nobody_has_begun(place, capsys):
     assert refused(place, capsys, "status", "none").startswith("none: no such sweep, expected one of []")
-    assert refused(place, capsys, "status").startswith("command line: it cannot be read")
     assert refused(place, capsys).startswith("command line: it cannot be read")
 
 
@@ -319,7 +322,7 @@ def asked(folder, base, plain):
     metrics = [objective.metric for objective in plan.objectives]
     answer = folder / "metrics.json"
     file = folder / "question.json"
-    file.write_text(json.dumps({"variants": found, "metrics": metrics, "answer": str(answer)}))
+    file.write_text(json.dumps({"variants": found, "folds": plan.folds, "metrics": metrics, "answer": str(answer)}))
     return file, answer
 
 
@@ -397,6 +400,68 @@ def test_a_space_that_the_experiment_refuses(place, fault):
     assert "\n" not in text
     assert len(text) < 900
     assert not (place / "cache").exists()
+
+
+WITHOUT_TEST = {"class_path": "lit_medseg.catalogue.hold_out.HoldOut", "init_args": {"val": 0.25, "test": 0.0}}
+FOLDS = {
+    "more folds than patients": (
+        sweep(folds=7),
+        "experiment: folds: fold 0 of 7: split: too few patients, expected 7 at least, got 6: ",
+        "Or give the sweep fewer `folds`",
+    ),
+    "of a value of the space": (
+        sweep(folds=4, space={"data.init_args.splitter.init_args.test": {"values": [0.25, 0.7]}}),
+        "space.data.init_args.splitter.init_args.test = 0.7: folds: fold 0 of 4: split: too few patients",
+        "expected 4 at least, got 3",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FOLDS)
+def test_folds_that_the_cases_do_not_allow(place, fault):
+    """Nothing is processed or trained before that is known; what was read of the cases is kept for the runs."""
+    plain, expected, near = FOLDS[fault]
+    text = refused_check(place, experiment(), plain)
+    assert text.startswith(expected)
+    assert near in text
+
+
+@pytest.mark.parametrize("identical", ["refuse", "drop"])
+def test_folds_without_a_class_and_with_copies_of_two_truths(place, identical):
+    """Two of twelve patients have the rare class: two of four folds validate without it."""
+    write_pairs(place / "pairs")
+    image, mask = place / "pairs/images/p07_0.png", np.zeros((1, 32, 32), np.uint8)
+    mask[0, 4:14, 4:14], mask[0, 6, 6] = 255, 128
+    write_png(place / "pairs/masks/p02_0.png", mask)
+    write_png(place / "pairs/masks/p05_0.png", mask)
+    mask[0, 20:, 20:] = 255
+    image.with_name("p11_0.png").write_bytes(image.read_bytes())
+    mask[mask == 128] = 255
+    write_png(place / "pairs/masks/p11_0.png", mask)
+    base = experiment()
+    base["data"] = segmentation()["data"]
+    base["data"]["init_args"] |= {"truth": {"masks": {"organ": 255, "rare": 128}}, "trust": {"identical": identical}}
+    base["data"]["init_args"]["splitter"] = WITHOUT_TEST
+    text = refused_check(place, base, sweep(folds=4))
+    if identical == "refuse":
+        assert text.startswith(
+            "experiment: folds: fold 0 of 4: identical images: 1 image under several case ids: case p07"
+        )
+        assert "contradicting truth" in text
+    else:
+        assert re.match(r"experiment: folds: fold \d of 4: split: 1 fault: val: class rare has no cases", text)
+        assert text.endswith("Or give the sweep fewer `folds`, or another `seed`.")
+
+
+def refused_check(place, base, plain):
+    """The one line of a check that trains nothing."""
+    file, answer = asked(place, base, plain)
+    with pytest.raises(ConfigError) as raised:
+        check(file)
+    assert not answer.exists()
+    assert not (place / "runs").exists()
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
 
 
 def test_a_metric_that_the_task_never_logs(place):

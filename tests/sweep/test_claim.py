@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import asdict, replace
 
 import pytest
@@ -48,5 +49,6 @@ def test_workers_that_died_are_counted(tmp_path, ending, lost):
         claim.note_death("signal 9")
     claim.file.write_text(json.dumps(asdict(replace(claim.owner, mark="an earlier process"))))
     assert lost_workers(tmp_path) == lost
+    assert lost_workers(tmp_path, time.time() + 60.0) == 0
     take(tmp_path)
     assert lost_workers(tmp_path) == lost

@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 from lit_medseg.sweep.place import Place
 from lit_medseg.sweep.sweep_run import SweepRun
@@ -58,3 +59,19 @@ def test_a_worker_leads_when_the_one_who_led_is_gone(tmp_path):
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as store:
         assert store.execute("select key, value from params").fetchall() == [("budget/trials", "8")]
         assert store.execute("select step, value from metrics order by step").fetchall() == [(3, 0.5), (4, 0.7)]
+
+
+def test_a_first_worker_that_is_killed_before_it_knows_its_run_leaves_no_second_one(tmp_path):
+    root, uri = tmp_path / "runs", f"sqlite:///{tmp_path / 'mlflow.db'}"
+    run = SweepRun(Place(root, "search"), uri)
+    run.open("hash", {"sweep": "search"})
+    first = run.run_id
+    run.end(None)
+    folder = Place(root, "search").folder
+    folder.write(replace(folder.read(), run_id=""))
+    run = SweepRun(Place(root, "search"), uri)
+    run.open("hash", {"sweep": "search"})
+    assert (run.run_id, run.leads) == (first, True)
+    assert [one[:2] for one in mlflow_runs(tmp_path, "search")] == [("search", "RUNNING")]
+    run.end("FINISHED")
+    assert [one[:2] for one in mlflow_runs(tmp_path, "search")] == [("search", "FINISHED")]

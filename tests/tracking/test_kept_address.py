@@ -25,11 +25,17 @@ def test_a_sqlite_file_is_found_again_after_both_have_moved(tmp_path):
         ("postgresql://ann@db/x?password=secret&sslmode=require", "postgresql://ann@db/x?sslmode=require"),
         ("postgresql://db/x?application_name=a&password=secret", "postgresql://db/x?application_name=a"),
         ("mysql://ann:secret@db/x?password=secret", "mysql://ann@db/x"),
+        ("HTTPS://secret@server", "HTTPS://server"),
+        ("http://server/mlflow/ann@secrets", "http://server/mlflow/ann@secrets"),
+        *((f"postgresql://ann:se{mark}secret@db/x", "postgresql://ann@db/x") for mark in "#?/[@:\u00e4"),
+        ("postgresql://ann@uni.org:secret@db/x", "postgresql://ann@uni.org@db/x"),
+        ("redis://:secret@db:6379", "redis://db:6379"),
+        ("postgresql:///x?host=/run/a:b@c", "postgresql:///x?host=/run/a:b@c"),
     ],
 )
 def test_no_secret_is_kept_and_the_environment_brings_it_back(tmp_path, monkeypatch, uri, kept):
     keep_address(tmp_path, uri)
-    assert "secret" not in (tmp_path / "store.json").read_text()
+    assert "secret" not in (tmp_path / "store.json").read_text().replace("ann@secrets", "")
     assert kept_address(tmp_path) == kept
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:secret@other/x")
     assert kept_address(tmp_path) == kept
@@ -54,3 +60,8 @@ def test_texts_lose_their_passwords():
     assert without_password(text) == (
         "request to 'http://***@server:5000/api' failed; postgresql://db/x?user=a&password=***&x=1 (a@b)"
     )
+    for mark in "#?/[@":
+        assert without_password(f"no answer of postgresql://ann:se{mark}cret@db/x.") == (
+            "no answer of postgresql://***@db/x."
+        )
+    assert without_password("file:///data/ann@home/x") == "file:///data/ann@home/x"

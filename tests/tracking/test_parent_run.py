@@ -1,11 +1,26 @@
 """A parent's run in a real store, begun, interrupted and gone on with."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from lit_medseg.errors import TrackingError
 from lit_medseg.tracking.parent_run import ParentRun
-from lit_medseg.tracking.run_folder import create_run_folder
-from lit_medseg.tracking.store import connect
+from lit_medseg.tracking.run_folder import RunFolder, create_run_folder
+from lit_medseg.tracking.store import connect, open_store
+from tests.own_environment import own_environment
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lit_medseg.tracking.parent_run import ParentRun
+from lit_medseg.tracking.run_folder import RunFolder, create_run_folder
+
+RunFolder.set_run_id = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # at the worst moment
+ParentRun.begin(create_run_folder(Path(sys.argv[1]), "exp", "abc", "cv"), sys.argv[2], {"verb": "crossval"})
+"""
 
 
 @pytest.fixture
@@ -49,6 +64,22 @@ def test_a_scheduled_run_gets_its_mlflow_run_when_it_begins(tmp_path, uri):
     run = ParentRun.resume(folder, uri, {"verb": "crossval"})
     assert run.close("FINISHED")
     assert connect(uri).get_run(run.run_id).data.tags["verb"] == "crossval"
+
+
+def test_a_process_that_is_killed_while_it_makes_the_mlflow_run_leaves_no_second_one(tmp_path, uri):
+    root = tmp_path / "runs"
+    command = [sys.executable, "-c", KILLED, str(root), uri]
+    assert subprocess.run(command, env=own_environment(), check=False).returncode == -signal.SIGKILL
+    folder = RunFolder(root / "exp" / "cv")
+    assert (folder.read().status, folder.read().run_id) == ("RUNNING", "")
+    store = open_store(uri, "exp")
+    (left,) = store.client.search_runs([store.experiment_id])
+    assert left.info.status == "RUNNING"
+    run = ParentRun.resume(folder, uri, {"verb": "crossval"})
+    assert run.run_id == left.info.run_id
+    assert run.close("FINISHED")
+    (left,) = store.client.search_runs([store.experiment_id])
+    assert (left.info.status, left.data.tags["verb"]) == ("FINISHED", "crossval")
 
 
 def test_a_new_run_needs_its_store(tmp_path):

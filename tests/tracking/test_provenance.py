@@ -68,12 +68,16 @@ def test_tags_name_versions_and_machine_but_no_path(tmp_path, monkeypatch):
 
 
 def test_addresses_lose_their_password(tmp_path):
-    line = without_paths(["--tracking=postgresql://ann:secret@db/x", "~/a.yaml", "0.1"], tmp_path)
+    line = without_paths(["--tracking=postgresql://ann:sec=ret@db/x", "~/a.yaml", "0.1"], tmp_path)
     assert line == "'--tracking=postgresql://***@db/x' .../a.yaml 0.1"
+    assert without_paths(["--tracking=http://h/?password=s", "--a=/b/c"], tmp_path) == (
+        "'--tracking=http://h/?password=***' --a=.../c"
+    )
 
 
-def test_the_command_of_a_child_can_be_typed_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["x", "fit", "--parent_pid", "12", "--tags", '{"a": "b"}'])
+@pytest.mark.parametrize("parent", [("--parent_pid", "12"), ("--parent_pid=12",)])
+def test_the_command_of_a_child_can_be_typed_again(tmp_path, monkeypatch, parent):
+    monkeypatch.setattr("sys.argv", ["x", "fit", *parent, "--tags", '{"a": "b"}'])
     assert shlex.split(provenance(tmp_path)["command"]) == ["lit_medseg", "fit", "--tags", '{"a": "b"}']
 
 

@@ -24,6 +24,8 @@ def test_a_server_behind_a_proxy_is_asked_through_it(gate, monkeypatch):
 def test_user_and_password_are_no_part_of_the_host(gate):
     check_reachable(gate.uri.replace("://", "://ann:secret@"), "shown")
     assert gate.seen == ["/health"]
+    for mark in "#?/[":  # a database's may have them
+        check_reachable(gate.uri.replace("http://", f"postgresql://ann:sec{mark}ret@"), "shown")
 
 
 @pytest.mark.parametrize(("status", "reached"), [(401, True), (404, True), (500, False), (503, False)])

@@ -79,9 +79,10 @@ def test_a_run_that_another_process_went_on_with_meanwhile_is_not_taken(tmp_path
     assert (folder.path / "state.json").read_bytes() == before
 
 
-def test_a_damaged_state_is_named(tmp_path):
+@pytest.mark.parametrize("damaged", ["{", "null", "[]", '{"owner": null}'])
+def test_a_damaged_state_is_named(tmp_path, damaged):
     folder = create_run_folder(tmp_path, "a", HASH)
-    (folder.path / "state.json").write_text("{")
+    (folder.path / "state.json").write_text(damaged)
     with pytest.raises(TrackingError, match=r"a/01234567-1/state\.json: the run's state cannot be read"):
         folder.read()
     assert dead_runs(tmp_path) == []
