@@ -90,9 +90,11 @@ def _told(error: Exception, arguments: Sequence[str], usual: int) -> int:
 
     With a full disk the state may not have been written.
     """
+    if not _has_parent(arguments):
+        return usual
     blame = blame_of(error)
     said = RECORDED in getattr(error, "__notes__", ()) and blame is not Blame.DISK
-    return EXIT_STATUS.get(blame, usual) if _has_parent(arguments) and not said else usual
+    return usual if said else EXIT_STATUS.get(blame, usual)
 
 
 def _has_parent(arguments: Sequence[str]) -> bool:

@@ -69,10 +69,12 @@ def blame_of(error: BaseException) -> Blame:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Give an error, and those that it was raised from, or that it was raised beside."""
+    """Give an error, and those that it was raised from, or that it was raised beside; each once, also in a ring."""
     current: BaseException | None = error
-    while current is not None:
+    seen = set[int]()
+    while current is not None and id(current) not in seen:
         yield current
+        seen.add(id(current))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
 
 

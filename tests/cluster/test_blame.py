@@ -145,3 +145,9 @@ def test_a_fit_with_a_parent_says_by_its_exit_status_what_kept_it_from_beginning
             )
             assert found.returncode == status, found.stderr
             assert ("Traceback" in found.stderr) == (alone == 1)
+
+
+def test_errors_that_were_raised_from_each_other_in_a_ring_are_read_once():
+    first, second = ValueError("a"), MemoryError("b")
+    first.__cause__, second.__cause__ = second, first
+    assert blame_of(first) is Blame.MEMORY
