@@ -46,8 +46,9 @@ def program(tmp_path, monkeypatch):
     (package / "__init__.py").write_text(f"__path__.append({REAL!r})\n")
     (package / "__main__.py").write_text(PROGRAM)
     monkeypatch.chdir(tmp_path)
+    others = set(psutil.Process().children(recursive=True))  # such as multiprocessing's tracker, which later tests need
     yield tmp_path
-    for process in psutil.Process().children(recursive=True):
+    for process in set(psutil.Process().children(recursive=True)) - others:
         process.kill()
 
 

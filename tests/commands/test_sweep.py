@@ -134,7 +134,7 @@ def test_repeats_two_objectives_and_a_constraint(tmp_path):
     best = (runs / "sweep" / "best.yaml").read_text()
     assert f"It gave val/dice {dice[0]!r}, cost/seconds_per_image" in best
     assert re.search(r"# Made on \w+: ranks 1; device cpu; threads \d+; torch ", best)
-    assert "front       1 trials" in output
+    assert "front       1 trial that" in output
     assert "pruned      1 of 2, 1 of them for a constraint" in output
 
 

@@ -1,7 +1,8 @@
 """What a worker does when something around its trials is out of order; no child is started."""
 
 import json
-import multiprocessing
+import subprocess
+import sys
 import time
 from dataclasses import asdict, replace
 
@@ -14,7 +15,6 @@ from lit_medseg.sweep import ask
 from lit_medseg.sweep import loop as loop_module
 from lit_medseg.sweep.ask import next_trial
 from lit_medseg.sweep.claim import claims, was_excused
-from lit_medseg.sweep.file_lock import file_lock
 from lit_medseg.sweep.frame import Frame
 from lit_medseg.sweep.loop import Loop
 from lit_medseg.sweep.proven_host import prove
@@ -140,10 +140,14 @@ def test_a_second_interrupt_leaves_no_claim_behind(tmp_path, monkeypatch):
     assert not claims(loop.frame.place.trial(0))[-1].held
 
 
-def _draw_for_ever(place, ready):
-    with file_lock(place.ask_lock):
-        ready.set()
-        time.sleep(600)
+DRAW_FOR_EVER = """
+import sys, time
+from pathlib import Path
+from lit_medseg.sweep.file_lock import file_lock
+with file_lock(Path(sys.argv[1])):
+    print("draws", flush=True)
+    time.sleep(600)
+"""
 
 
 def test_a_worker_that_hangs_while_it_draws_ends_no_other(tmp_path, monkeypatch, caplog):
@@ -151,12 +155,9 @@ def test_a_worker_that_hangs_while_it_draws_ends_no_other(tmp_path, monkeypatch,
     monkeypatch.setattr(loop_module, "_GIVE_UP_S", 0.5)
     monkeypatch.setattr(loop_module, "_LOST_S", 0.1)
     loop, _ = worker(tmp_path)
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    hangs = context.Process(target=_draw_for_ever, args=(loop.frame.place, ready))
-    hangs.start()
-    assert ready.wait(60)
-    assert "its lock cannot be had" in loop.run().fault
-    assert "does not answer, training goes on" in caplog.text
-    hangs.kill()
-    hangs.join(60)
+    command = [sys.executable, "-c", DRAW_FOR_EVER, loop.frame.place.ask_lock]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as hangs:
+        assert hangs.stdout.readline() == "draws\n"
+        assert "its lock cannot be had" in loop.run().fault
+        assert "does not answer, training goes on" in caplog.text
+        hangs.kill()
