@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from rich.console import Console
 
@@ -22,14 +22,14 @@ from lit_medseg.commands.count_ranks import count_ranks, find_seat
 from lit_medseg.commands.end_early import end_early
 from lit_medseg.commands.experiment_cli import ExperimentCLI
 from lit_medseg.commands.find_attempt import Attempt, find_attempt, refuse_unusable
-from lit_medseg.commands.find_checkpoint import config_of_checkpoint, find_checkpoint
+from lit_medseg.commands.find_checkpoint import Checkpoint, config_of_checkpoint, find_checkpoint
 from lit_medseg.commands.keep_post_processing import post_process_chooser
 from lit_medseg.commands.order_ranks import order_ranks
 from lit_medseg.commands.quieten import quieten
 from lit_medseg.commands.rank_facts import compared_facts
 from lit_medseg.commands.record_run import record_start, recording_callbacks, report
 from lit_medseg.commands.report_predictions import NOTHING_DONE, predicted_status, report_skipped
-from lit_medseg.commands.session import open_session
+from lit_medseg.commands.session import Session, open_session
 from lit_medseg.commands.start_attempt import announce, announce_work, for_ranks, resume_checkpoints
 from lit_medseg.commands.take_studies import take_studies
 from lit_medseg.commands.warn_seen import find_seen, warn_seen
@@ -92,11 +92,7 @@ def _verb(cli: ExperimentCLI, argv: list[str], interruption: Interruption, watch
     session = open_session(cli, checkpoint, attempt, data.summary.key)
     trainer: Trainer | None = None
     try:
-        callbacks = [FollowRanks(), *recording_callbacks(cli, session, data)]
-        if cli.verb == "fit" and not dry:
-            callbacks.insert(1, resume_checkpoints(cli, data, interruption))
-        if checkpoint is not None and cli.settings.choose_post_processing:
-            callbacks.append(post_process_chooser(checkpoint, data.target, session.logger))
+        callbacks = _callbacks(cli, session, data, interruption, checkpoint)
         trainer = build_trainer(cli, session, task, bool(data.split.val), callbacks)
         found = attempt.checkpoint if checkpoint is None else checkpoint.path
         words = [*argv, *for_ranks(cli.verb, found)]
@@ -114,6 +110,22 @@ def _verb(cli: ExperimentCLI, argv: list[str], interruption: Interruption, watch
     status = 0 if predicted is None or not trainer.is_global_zero else predicted_status(predicted)
     session.end("FAILED" if status == NOTHING_DONE else "FINISHED")
     return status
+
+
+def _callbacks(
+    cli: ExperimentCLI,
+    session: Session,
+    data: CaseDataModule,
+    interruption: Interruption,
+    checkpoint: Checkpoint | None,
+) -> list[Callback]:
+    """Make the verb's own callbacks, in the order in which they are called."""
+    callbacks = [FollowRanks(), *recording_callbacks(cli, session, data)]
+    if cli.verb == "fit" and not cli.settings.trainer.fast_dev_run:
+        callbacks.insert(1, resume_checkpoints(cli, data, interruption))
+    if checkpoint is not None and cli.settings.choose_post_processing:
+        callbacks.append(post_process_chooser(checkpoint, data.target, session.logger))
+    return callbacks
 
 
 def _predicted(trainer: Trainer) -> Predicted | None:
